@@ -1,0 +1,102 @@
+package peer
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The names IMZO_REQUIRE understands.
+const (
+	nameOpenSSL      = "openssl"
+	nameGOSTEngine   = "gost-engine"
+	nameBouncyCastle = "bouncycastle"
+	nameRedis        = "redis"
+	nameNginx        = "nginx"
+	nameChromium     = "chromium"
+	nameRHash        = "rhash"
+)
+
+// debianPackages tells for each peer what to install.
+var debianPackages = map[string]string{
+	nameOpenSSL:      "openssl",
+	nameGOSTEngine:   "libengine-gost-openssl",
+	nameBouncyCastle: "openjdk-17-jdk-headless libbcprov-java libbcpkix-java libbcutil-java",
+	nameRedis:        "redis-server",
+	nameNginx:        "nginx",
+	nameChromium:     "chromium",
+	nameRHash:        "rhash",
+}
+
+const requireEnv = "IMZO_REQUIRE"
+
+// required reports whether the list, the value of IMZO_REQUIRE, names the
+// peer. unknown holds the entries that name no peer at all: a misspelt name
+// must not switch a requirement off.
+func required(name, list string) (yes bool, unknown []string) {
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		if _, ok := debianPackages[entry]; !ok {
+			unknown = append(unknown, entry)
+		}
+		if entry == name {
+			yes = true
+		}
+	}
+	slices.Sort(unknown)
+	return yes, unknown
+}
+
+// absent ends the test: as failed when IMZO_REQUIRE names the peer, else as
+// skipped.
+func absent(t testing.TB, name, why string) {
+	t.Helper()
+	yes, unknown := required(name, os.Getenv(requireEnv))
+	if len(unknown) > 0 {
+		t.Fatalf("%s names no known peer: %s", requireEnv, strings.Join(unknown, ", "))
+	}
+	if yes {
+		t.Fatalf("%s is required by %s and not usable: %s (Debian: apt-get install %s)",
+			name, requireEnv, why, debianPackages[name])
+	}
+	t.Skipf("%s is not usable: %s (Debian: apt-get install %s)", name, why, debianPackages[name])
+}
+
+// program returns the path of the first of the commands that is installed.
+// Debian keeps servers in /usr/sbin, which is not on every user's PATH.
+func program(t testing.TB, name string, commands ...string) string {
+	t.Helper()
+	for _, c := range commands {
+		if path, err := exec.LookPath(c); err == nil {
+			return path
+		}
+		if path, err := exec.LookPath("/usr/sbin/" + c); err == nil {
+			return path
+		}
+	}
+	absent(t, name, "no program "+strings.Join(commands, " or ")+" found")
+	return ""
+}
+
+// Nginx returns the path of the nginx program.
+func Nginx(t testing.TB) string {
+	t.Helper()
+	return program(t, nameNginx, "nginx")
+}
+
+// Chromium returns the path of the Chromium (or Chrome) browser.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	return program(t, nameChromium, "chromium", "chromium-browser", "google-chrome")
+}
+
+// RHash returns the path of the rhash program.
+func RHash(t testing.TB) string {
+	t.Helper()
+	return program(t, nameRHash, "rhash")
+}
