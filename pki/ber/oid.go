@@ -26,7 +26,7 @@ func ParseOID(dotted string) (OID, error) {
 	}
 	arcs := make([]*big.Int, len(parts))
 	for i, p := range parts {
-		if p == "" || len(p) > 40 || len(p) > 1 && p[0] == '0' || strings.Trim(p, "0123456789") != "" {
+		if p == "" || len(p) > 41 || len(p) > 1 && p[0] == '0' || strings.Trim(p, "0123456789") != "" {
 			return "", syntaxErrorf("bad object identifier %q", dotted)
 		}
 		arcs[i], _ = new(big.Int).SetString(p, 10)
