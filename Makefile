@@ -1,0 +1,43 @@
+# The README's commands, and what .ci/run calls.
+
+GO      ?= go
+FUZZTIME ?= 10s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X imzo/internal/cli.version=$(VERSION)
+
+.PHONY: all build test race lint fuzz cover bench cross up clean
+
+all: lint test build
+
+build:            ## one static binary in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/imzo ./cmd/imzo
+
+test:             ## every test; those that need an absent program say so and skip
+	$(GO) test ./...
+
+race:             ## every test under the race detector
+	$(GO) test -race -timeout 30m ./...
+
+lint:
+	@out="$$(gofmt -l .)"; if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz:             ## each fuzz target for FUZZTIME
+	./scripts/fuzz.sh $(FUZZTIME)
+
+cover:            ## statement coverage of the libraries, at least 85 %
+	./scripts/cover.sh 85 ./gost/... ./pki/... ./verify/...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./gost/... ./pki/... ./verify/... ./internal/eimzo/...
+
+cross:            ## the binary builds for every system we promise
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -o /dev/null ./cmd/imzo || exit 1; done; done
+
+up: 
+	$(GO) run ./cmd/imzo up
+
+clean:
+	rm -rf bin coverage.out
