@@ -1,0 +1,156 @@
+package gost341194
+
+import (
+	"encoding/binary"
+	"hash"
+	"math/bits"
+
+	"imzo/gost/gost28147"
+)
+
+const (
+	// Size is the size of a digest in bytes.
+	Size = 32
+	// BlockSize is the size of a block in bytes.
+	BlockSize = 32
+)
+
+// The tables of the two S-boxes named in the standards; read only.
+var (
+	cryptoProTables = expand(gost28147.SBoxHashCryptoPro())
+	testTables      = expand(gost28147.SBoxHashTest())
+)
+
+// state is a hash at work.
+type state struct {
+	sbox *gost28147.SBox
+	t    *tables
+
+	h   words // the chain
+	sum words // sum of the message blocks as numbers, modulo 2^256
+
+	// length counts the bytes of the message. The standard's 256-bit count of
+	// bits therefore is right up to 2^64-1 bytes, more than can be hashed.
+	length uint64
+	buf    [BlockSize]byte
+	n      int // bytes in buf
+}
+
+var _ hash.Cloner = (*state)(nil)
+
+// New returns the hash with the S-box of CryptoPro
+// (id-GostR3411-94-CryptoProParamSet, "D-A"). What it and the other
+// constructors return also implements hash.Cloner,
+// encoding.BinaryMarshaler, BinaryAppender and BinaryUnmarshaler.
+func New() hash.Hash {
+	return &state{sbox: gost28147.SBoxHashCryptoPro(), t: cryptoProTables}
+}
+
+// NewTest returns the hash with the S-box of the examples in RFC 5831
+// (id-GostR3411-94-TestParamSet). It is not for real data.
+func NewTest() hash.Hash {
+	return &state{sbox: gost28147.SBoxHashTest(), t: testTables}
+}
+
+// NewWithSBox returns the hash with another S-box, which must not be nil. For
+// an S-box other than those of New and NewTest this prepares tables of 4 KiB;
+// Clone shares them.
+func NewWithSBox(s *gost28147.SBox) hash.Hash {
+	switch s.Rows() {
+	case gost28147.SBoxHashCryptoPro().Rows():
+		return &state{sbox: s, t: cryptoProTables}
+	case gost28147.SBoxHashTest().Rows():
+		return &state{sbox: s, t: testTables}
+	}
+	return &state{sbox: s, t: expand(s)}
+}
+
+// Sum256 returns the digest of data with the S-box of CryptoPro.
+func Sum256(data []byte) [Size]byte {
+	d := state{t: cryptoProTables}
+	d.write(data)
+	return d.digest()
+}
+
+// Reset makes the hash as new, with the same S-box.
+func (d *state) Reset() {
+	*d = state{sbox: d.sbox, t: d.t}
+}
+
+// Size returns 32.
+func (d *state) Size() int { return Size }
+
+// BlockSize returns 32.
+func (d *state) BlockSize() int { return BlockSize }
+
+// Clone returns a copy that goes on independently.
+func (d *state) Clone() (hash.Cloner, error) {
+	c := *d
+	return &c, nil
+}
+
+// Write adds data to the message; it never fails.
+func (d *state) Write(p []byte) (int, error) {
+	d.write(p)
+	return len(p), nil
+}
+
+func (d *state) write(p []byte) {
+	d.length += uint64(len(p))
+	if d.n > 0 {
+		n := copy(d.buf[d.n:], p)
+		d.n += n
+		p = p[n:]
+		if d.n < BlockSize {
+			return
+		}
+		d.block(&d.buf)
+		d.n = 0
+	}
+	for len(p) >= BlockSize {
+		d.block((*[BlockSize]byte)(p))
+		p = p[BlockSize:]
+	}
+	d.n = copy(d.buf[:], p)
+}
+
+// block takes one block of the message into the chain and the sum.
+func (d *state) block(b *[BlockSize]byte) {
+	m := words{
+		binary.LittleEndian.Uint64(b[0:]),
+		binary.LittleEndian.Uint64(b[8:]),
+		binary.LittleEndian.Uint64(b[16:]),
+		binary.LittleEndian.Uint64(b[24:]),
+	}
+	var carry uint64
+	for i := range m {
+		d.sum[i], carry = bits.Add64(d.sum[i], m[i], carry)
+	}
+	d.t.step(&d.h, &m)
+}
+
+// Sum appends the digest of what was written so far to b. It does not change
+// the state.
+func (d *state) Sum(b []byte) []byte {
+	end := *d
+	digest := end.digest()
+	return append(b, digest[:]...)
+}
+
+// digest finishes the message (RFC 5831 section 6): the last part, filled up
+// with zeros, the length in bits and the sum of the blocks. An empty last
+// part is no block.
+func (d *state) digest() [Size]byte {
+	if d.n > 0 {
+		clear(d.buf[d.n:])
+		d.block(&d.buf)
+	}
+	d.t.step(&d.h, &words{d.length << 3, d.length >> 61})
+	d.t.step(&d.h, &d.sum)
+
+	var out [Size]byte
+	for i, w := range d.h {
+		binary.LittleEndian.PutUint64(out[8*i:], w)
+	}
+	return out
+}

@@ -1,0 +1,102 @@
+package gost341194
+
+// words is a 256-bit value as 64-bit words, the least significant first. The
+// standard prints such values with the most significant digit first; in bytes
+// they are little-endian.
+type words [4]uint64
+
+// c3 is the constant C3 of RFC 5831 section 5.1; C2 and C4 are zero.
+var c3 = words{0xff00ff00ff00ff00, 0x00ff00ff00ff00ff, 0xff0000ff00ffff00, 0xff00ffff000000ff}
+
+// step is the step hash function H <- f(H, M) of RFC 5831 section 5.
+func (t *tables) step(h, m *words) {
+	var k keys
+	u, v := *h, *m
+	k.set(0, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
+	for i := 1; i < 4; i++ {
+		// U <- A(U) + C, V <- A(A(V)), where A shifts by one word and adds
+		// the lowest two for the highest.
+		u = words{u[1], u[2], u[3], u[0] ^ u[1]}
+		if i == 2 {
+			u[0] ^= c3[0]
+			u[1] ^= c3[1]
+			u[2] ^= c3[2]
+			u[3] ^= c3[3]
+		}
+		v = words{v[2], v[3], v[0] ^ v[1], v[1] ^ v[2]}
+		k.set(i, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
+	}
+
+	s := words(t.encrypt(&k, (*[4]uint64)(h)))
+
+	// The shuffle psi^61(H + psi(M + psi^12(S))), section 5.3.
+	for range 3 {
+		s.psi4()
+	}
+	s[0] ^= m[0]
+	s[1] ^= m[1]
+	s[2] ^= m[2]
+	s[3] ^= m[3]
+	s.psi()
+	s[0] ^= h[0]
+	s[1] ^= h[1]
+	s[2] ^= h[2]
+	s[3] ^= h[3]
+	s.psi()
+	for range 15 {
+		s.psi4()
+	}
+	*h = s
+}
+
+// set stores the key K_i = P(W), W being w3 w2 w1 w0: byte 4j+i of the key is
+// byte 8i+j of W (RFC 5831 section 5.1), so word j of the key takes byte j of
+// each word of W. It is a transposition, done in two steps of pairs.
+func (k *keys) set(i int, w0, w1, w2, w3 uint64) {
+	const (
+		evenBytes = 0x00ff00ff00ff00ff
+		evenPairs = 0x0000ffff0000ffff
+	)
+	a := w0&evenBytes | w1&evenBytes<<8  // bytes 0, 2, 4, 6 of w0, w1
+	b := w0>>8&evenBytes | w1&^evenBytes // bytes 1, 3, 5, 7
+	c := w2&evenBytes | w3&evenBytes<<8  // the same of w2, w3
+	d := w2>>8&evenBytes | w3&^evenBytes
+	e := a&evenPairs | c&evenPairs<<16  // words 0 and 4
+	f := a>>16&evenPairs | c&^evenPairs // words 2 and 6
+	g := b&evenPairs | d&evenPairs<<16  // words 1 and 5
+	h := b>>16&evenPairs | d&^evenPairs // words 3 and 7
+	k[0][i], k[4][i] = uint32(e), uint32(e>>32)
+	k[1][i], k[5][i] = uint32(g), uint32(g>>32)
+	k[2][i], k[6][i] = uint32(f), uint32(f>>32)
+	k[3][i], k[7][i] = uint32(h), uint32(h>>32)
+}
+
+// psi shifts the value by 16 bits and puts y1+y2+y3+y4+y13+y16 at the top,
+// y1 being the lowest 16 bits (RFC 5831 section 5.3).
+func (s *words) psi() {
+	y := s[0] ^ s[0]>>16 ^ s[0]>>32 ^ s[0]>>48 ^ s[3] ^ s[3]>>48
+	s[0] = s[0]>>16 | s[1]<<48
+	s[1] = s[1]>>16 | s[2]<<48
+	s[2] = s[2]>>16 | s[3]<<48
+	s[3] = s[3]>>16 | y<<48
+}
+
+// psi4 is psi four times: four 16-bit values leave below and four enter at
+// the top. Value n of the new ones is
+//
+//	y[n] + y[n+1] + y[n+2] + y[n+3] + y[n+12] + y[n+15]
+//
+// where y[n+15] is the one made just before it. All but that last term come
+// from s and are summed in parallel; adding the last is a running sum.
+func (s *words) psi4() {
+	lo, hi := s[0], s[1]
+	// Down: y[n..n+3] within lo; up: what of them is in hi.
+	down := lo ^ lo>>16
+	down ^= down >> 32
+	up := hi<<16 ^ hi<<32 ^ hi<<48
+	x := down ^ up ^ s[3]
+	x ^= x << 16
+	x ^= x << 32
+	x ^= (s[3] >> 48) * 0x0001000100010001 // one copy for each of the four
+	s[0], s[1], s[2], s[3] = s[1], s[2], s[3], x
+}
