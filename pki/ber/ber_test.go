@@ -486,6 +486,9 @@ func TestWriters(t *testing.T) {
 		if err != nil || len(e.Content) != n {
 			t.Errorf("%d octets: %d, %v", n, len(e.Content), err)
 		}
+		if got := Header(TagOctetString, n); !bytes.Equal(got, e.Raw[:len(e.Raw)-n]) {
+			t.Errorf("header of %d octets: %x", n, got)
+		}
 	}
 	e := parse(t, "bf814800")
 	if e.Number != 200 || !e.Constructed() {

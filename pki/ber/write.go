@@ -15,22 +15,29 @@ func Tagged(tag byte, content ...[]byte) []byte {
 	for _, c := range content {
 		n += len(c)
 	}
-	out := make([]byte, 0, n+10)
-	out = append(out, tag)
-	if n < 0x80 {
-		out = append(out, byte(n))
-	} else {
-		size := 1
-		for v := n >> 8; v > 0; v >>= 8 {
-			size++
-		}
-		out = append(out, 0x80|byte(size))
-		for i := size - 1; i >= 0; i-- {
-			out = append(out, byte(n>>(8*i)))
-		}
-	}
+	out := appendHeader(make([]byte, 0, n+10), tag, n)
 	for _, c := range content {
 		out = append(out, c...)
+	}
+	return out
+}
+
+// Header returns the identifier octet tag and the definite length n: what goes
+// before n octets of content that are too many to copy.
+func Header(tag byte, n int) []byte { return appendHeader(nil, tag, n) }
+
+func appendHeader(out []byte, tag byte, n int) []byte {
+	out = append(out, tag)
+	if n < 0x80 {
+		return append(out, byte(n))
+	}
+	size := 1
+	for v := n >> 8; v > 0; v >>= 8 {
+		size++
+	}
+	out = append(out, 0x80|byte(size))
+	for i := size - 1; i >= 0; i-- {
+		out = append(out, byte(n>>(8*i)))
 	}
 	return out
 }
