@@ -37,10 +37,13 @@ type MACOptions struct {
 // crypto/subtle.ConstantTimeCompare.
 //
 // The standard defines the code for two blocks or more. A shorter message is
-// filled up with zeros to two blocks, as OpenSSL's GOST engine and CryptoPro
-// do (BouncyCastle fills up to one). A last part shorter than 8 bytes is
-// filled up with zeros, so the code does not tell messages apart that differ
-// in zero bytes at the end: their length must be known from elsewhere.
+// filled up with zeros to two blocks, as OpenSSL's GOST engine does
+// (BouncyCastle and UAPKI fill up to one). Only for the empty message OpenSSL
+// has another code, zero whatever the key; it is not followed.
+//
+// A last part shorter than 8 bytes is filled up with zeros, so the code does
+// not tell messages apart that differ in zero bytes at the end: their length
+// must be known from elsewhere.
 type MAC struct {
 	secret
 	start, c Cipher

@@ -2,9 +2,10 @@ package gost28147
 
 import "encoding/binary"
 
-// Meshing tells whether a mode changes its key while it works. The parameter
-// sets of RFC 4357 section 11 fix it: the CryptoPro sets and TC 26's set Z
-// mesh, the test set does not.
+// Meshing tells whether a mode changes its key while it works. It goes with the
+// S-box: where Russian protocols name a CryptoPro set or TC 26's set Z for
+// feedback, counter mode or MAC, the key is meshed (RFC 4357 section 11);
+// Ukrainian protocols and the key wraps do not mesh.
 type Meshing int
 
 const (
