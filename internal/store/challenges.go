@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+var (
+	// ErrExists says that a challenge was issued before and still lives.
+	ErrExists = errors.New("challenge already issued")
+	// ErrFull says that a store holds as much as it may.
+	ErrFull = errors.New("too many challenges outstanding")
+)
+
+// Challenges remembers values that may each be redeemed once within their
+// lifetime. Implementations are safe for concurrent use.
+type Challenges interface {
+	// Issue remembers challenge for ttl from now. It fails with [ErrExists]
+	// for one that lives, and with [ErrFull] when there is no room.
+	Issue(ctx context.Context, challenge string, ttl time.Duration) error
+	// Take forgets challenge and tells whether it was alive until now. Of any
+	// number of calls, at the same time or one after another, only one is
+	// told true. An error means that nothing is known, so the challenge must
+	// count as not redeemed and not redeemable.
+	Take(ctx context.Context, challenge string) (bool, error)
+}
