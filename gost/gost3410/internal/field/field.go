@@ -136,6 +136,20 @@ func (v Limbs) Add(w Limbs) (sum Limbs, carry uint64) {
 	return sum, carry
 }
 
+// FromWide returns hi*2^256 + lo mod m. It turns 512 random bits into an
+// element whose bias cannot be measured.
+func FromWide(f Field, hi, lo Limbs) Element {
+	// 2^256 - m is 2^256 mod m, since every modulus is above 2^255.
+	m := f.Modulus()
+	var two256 Limbs
+	var b uint64
+	two256[0], b = bits.Sub64(0, m[0], 0)
+	two256[1], b = bits.Sub64(0, m[1], b)
+	two256[2], b = bits.Sub64(0, m[2], b)
+	two256[3], _ = bits.Sub64(0, m[3], b)
+	return f.Add(f.Mul(f.FromLimbs(hi), f.FromLimbs(two256)), f.FromLimbs(lo))
+}
+
 // zeroMask returns all ones when w is 0 and 0 otherwise.
 func zeroMask(w uint64) uint64 {
 	// The top bit of w | -w is set exactly when w is not 0.

@@ -229,18 +229,19 @@ func TestLookupReadsTheIndexedPair(t *testing.T) {
 }
 
 func TestFromWideReduces512Bits(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, mod := range moduli {
-		m := hexInt(t, mod.hex)
-		f := NewMontgomery(toLimbs(m))
-		for range 500 {
-			hi, lo := randomLimbs(rng), randomLimbs(rng)
-			want := new(big.Int).Lsh(toBig(hi), 256)
-			want.Add(want, toBig(lo)).Mod(want, m)
-			if got := toBig(f.Limbs(f.FromWide(hi, lo))); got.Cmp(want) != 0 {
-				t.Fatalf("%s: FromWide(%x, %x) = %x, want %x", mod.name, hi, lo, got, want)
+	for name, f := range fields(t) {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(5, 6))
+			m := toBig(f.Modulus())
+			for range 500 {
+				hi, lo := randomLimbs(rng), randomLimbs(rng)
+				want := new(big.Int).Lsh(toBig(hi), 256)
+				want.Add(want, toBig(lo)).Mod(want, m)
+				if got := toBig(f.Limbs(FromWide(f, hi, lo))); got.Cmp(want) != 0 {
+					t.Fatalf("FromWide(%x, %x) = %x, want %x", hi, lo, got, want)
+				}
 			}
-		}
+		})
 	}
 }
 

@@ -60,13 +60,6 @@ func (f *Montgomery) FromLimbs(v Limbs) Element {
 	return f.Mul(Element{v[0], v[1], v[2], v[3]}, f.r2)
 }
 
-// FromWide returns the element hi*2^256 + lo mod m: 512 random bits reduced
-// so have no measurable bias.
-func (f *Montgomery) FromWide(hi, lo Limbs) Element {
-	h := f.Mul(f.FromLimbs(hi), f.r2) // r2 as an element is 2^256
-	return f.Add(h, f.FromLimbs(lo))
-}
-
 // Limbs implements [Field].
 func (f *Montgomery) Limbs(x Element) Limbs {
 	v := f.Mul(x, Element{l0: 1})
