@@ -43,6 +43,11 @@ type verdict struct {
 
 func (v *verdict) Helper() {}
 
+func (v *verdict) Fatal(args ...any) {
+	v.failed = fmt.Sprint(args...)
+	runtime.Goexit()
+}
+
 func (v *verdict) Fatalf(format string, args ...any) {
 	v.failed = fmt.Sprintf(format, args...)
 	runtime.Goexit()
@@ -215,4 +220,36 @@ func redisAsk(t *testing.T, addr, command string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimRight(line, "\r\n")
+}
+
+func TestFailingPeersFailTheTest(t *testing.T) {
+	o, j := OpenSSL(t), BouncyCastle(t)
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "Broken.java")
+	if err := os.WriteFile(broken, []byte("public class Broken { int"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	silent := filepath.Join(dir, "Silent.java")
+	const text = `public class Silent { public static void main(String[] a) { System.err.println("nothing to say"); } }`
+	if err := os.WriteFile(silent, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		f    func(t testing.TB)
+		want string
+	}{
+		"openssl exits with 1":   {func(t testing.TB) { o.Run(t, nil, "verify", "/nowhere.pem") }, "openssl verify /nowhere.pem"},
+		"source does not parse":  {func(t testing.TB) { j.Start(t, "Broken", broken) }, "Broken.java"},
+		"program has no answers": {func(t testing.TB) { j.Start(t, "Silent", silent).Ask(t, "well?") }, "Silent"},
+		"no such program": {func(t testing.TB) {
+			(&OpenSSLPeer{path: "/nowhere/openssl"}).Run(t, nil, "version")
+		}, "/nowhere/openssl"},
+	} {
+		if v := judge(t, tc.f); !strings.Contains(v.failed, tc.want) || v.skipped != "" {
+			t.Errorf("%s: failed %q, skipped %q", name, v.failed, v.skipped)
+		}
+	}
+	if !strings.Contains(j.Classpath(), "bcprov") {
+		t.Errorf("class path %q", j.Classpath())
+	}
 }
