@@ -24,9 +24,10 @@
 // none, the certificate bag holds X.509 certificates and nothing else, and
 // nothing unknown stands anywhere. With cert.CheckBag over the certificates no
 // octet of a document can be changed without notice, but for these: unsigned
-// attributes that nobody checks, embedded CRLs, and the two names RSA
-// signatures have (rsaEncryption or sha256WithRSAEncryption, which mean the
-// same).
+// attributes that nobody checks, embedded CRLs, and the second name that two
+// kinds of signature have and that means the same (rsaEncryption beside
+// sha256WithRSAEncryption, the key's identifier of GOST R 34.10-2001 beside
+// the signature's).
 //
 // Verify proves that the key of one certificate signed one content. Whether
 // that certificate is trusted, was valid and not revoked, and which of the

@@ -39,8 +39,9 @@ func (s *SignedData) Verify(si *SignerInfo, c *cert.Certificate, detached []byte
 // document and the digest of its content (RFC 5652 5.4 to 5.6). A nil error
 // means: the holder of the key in c signed that content, with these signed
 // attributes. Errors wrap [ErrCertificate], [ErrAttribute], [ErrContentType],
-// [ErrDigestMismatch], [ErrSignature] or [ErrUnsupported]; they are found in
-// this order, so that ErrSignature tells of a content that is the signed one.
+// [ErrDigestMismatch], [ErrSignature] or [ErrUnsupported]. The signature is
+// checked last, so with signed attributes ErrDigestMismatch says nothing
+// about it.
 func (si *SignerInfo) Verify(c *cert.Certificate, contentType ber.OID, contentDigest []byte) error {
 	if !si.SID.Matches(c) {
 		return fmt.Errorf("%w: %s is not the %s", ErrCertificate, c, si.SID)
@@ -77,10 +78,7 @@ func (si *SignerInfo) scheme() (*alg.Signature, error) {
 		return nil, err
 	}
 	scheme, err := alg.ResolveSignature(si.SignatureAlgorithm, digest)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
-	}
-	return scheme, nil
+	return scheme, signatureError(err)
 }
 
 func signatureError(err error) error {
