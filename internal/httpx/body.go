@@ -1,0 +1,88 @@
+package httpx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// BodyError says why a body could not be read, and how to answer.
+type BodyError struct {
+	Status int    // of HTTP
+	Text   string // for [Text]
+	Err    error
+}
+
+// Error gives the text and the cause.
+func (e *BodyError) Error() string {
+	if e.Err == nil {
+		return e.Text
+	}
+	return e.Text + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *BodyError) Unwrap() error { return e.Err }
+
+// ReadBody reads the whole body of a request, whatever its Content-Type says
+// it is. A body of more than limit octets, one that stops or one that is cut
+// short is a [*BodyError].
+func ReadBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, &BodyError{Status: http.StatusRequestEntityTooLarge, Text: tooLarge(limit)}
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	// A stranger may announce much and send nothing, so the buffer grows with
+	// what has come, but never beyond what was announced.
+	const step = 64 << 10
+	var data []byte
+	grow := func() {
+		size := max(4*int64(len(data)), step)
+		if r.ContentLength >= 0 {
+			size = min(size, r.ContentLength+1) // one more, to see the end without growing again
+		}
+		size = min(size, limit+1)
+		bigger := make([]byte, len(data), size)
+		copy(bigger, data)
+		data = bigger
+	}
+	for {
+		if len(data) == cap(data) {
+			grow()
+		}
+		n, err := r.Body.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		var over *http.MaxBytesError
+		switch {
+		case int64(len(data)) > limit || errors.As(err, &over):
+			return nil, &BodyError{Status: http.StatusRequestEntityTooLarge, Text: tooLarge(limit), Err: err}
+		case err == io.EOF:
+			return data, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, &BodyError{Status: http.StatusRequestTimeout, Text: "the body did not arrive in time", Err: err}
+		case err != nil:
+			return nil, &BodyError{Status: http.StatusBadRequest, Text: "the body could not be read", Err: err}
+		}
+	}
+}
+
+func tooLarge(limit int64) string {
+	return fmt.Sprintf("the body is larger than the allowed %d bytes", limit)
+}
+
+// Text answers with a status and one line of plain text. Double quotes and
+// line breaks are replaced: clients paste the line into JSON of their own.
+func Text(w http.ResponseWriter, status int, line string) {
+	line = strings.NewReplacer(`"`, "'", "\\", "/", "\r", " ", "\n", " ").Replace(line)
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, line+"\n") // a client that is gone needs no answer
+}

@@ -1,0 +1,105 @@
+package httpx
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// headerTimeout is for the request line and headers, which fit one packet.
+	headerTimeout = 10 * time.Second
+	// idleTimeout is how long a body or an answer may stand still.
+	idleTimeout = 30 * time.Second
+	// bodyTimeout bounds a whole body, so that one octet every half minute
+	// does not hold a connection for ever. 128 MiB in this time are 220 kB/s.
+	bodyTimeout = 10 * time.Minute
+	// keepAliveTimeout closes connections nobody uses. It is longer than the
+	// 60 s after which nginx lets go of its side, so that we are not the one
+	// to close a connection that a request is just entering.
+	keepAliveTimeout = 75 * time.Second
+	// graceTimeout is what requests get to finish in when the server stops;
+	// the slowest wait eight seconds for an OCSP responder.
+	graceTimeout = 15 * time.Second
+	// maxHeader bounds request line and headers.
+	maxHeader = 64 << 10
+	// DefaultMaxBody is the largest body: base64 of documents of tens of
+	// megabytes together with their signature occurs.
+	DefaultMaxBody = 128 << 20
+)
+
+// Options change how a handler is served; the zero value is ready for use.
+type Options struct {
+	// Logger gets one line a request and what net/http has to say. Nil
+	// discards both.
+	Logger *slog.Logger
+	// Now is the clock of the log's durations; nil is time.Now.
+	Now func() time.Time
+	// MaxBody is the largest body in octets; 0 is DefaultMaxBody.
+	MaxBody int64
+	// LenientHost takes requests whose Host is missing or is no host, which
+	// net/http refuses. See [lenientConn].
+	LenientHost bool
+
+	idle, body, grace time.Duration // for tests; 0 is the constant
+}
+
+func (o Options) complete() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.idle == 0 {
+		o.idle = idleTimeout
+	}
+	if o.body == 0 {
+		o.body = bodyTimeout
+	}
+	if o.grace == 0 {
+		o.grace = graceTimeout
+	}
+	return o
+}
+
+// Serve answers connections of ln with h until ctx is done, then lets the
+// requests in flight finish. It closes ln and returns nil after such an end,
+// and the error of the listener otherwise. Requests do not see ctx end.
+func Serve(ctx context.Context, ln net.Listener, h http.Handler, o Options) error {
+	o = o.complete()
+	srv := &http.Server{
+		Handler:           Wrap(h, o),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       keepAliveTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	if o.LenientHost {
+		ln = lenientListener{ln}
+		srv.ConnState = lenientState
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	graceful, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.grace)
+	defer cancel()
+	err := srv.Shutdown(graceful)
+	if errors.Is(err, context.DeadlineExceeded) {
+		o.Logger.Warn("requests cut off: they did not finish in time", "grace", o.grace)
+		err = srv.Close()
+	}
+	<-ended // http.ErrServerClosed
+	return err
+}
