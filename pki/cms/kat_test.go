@@ -1,13 +1,20 @@
 package cms
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"os"
 	"testing"
 	"time"
 
+	"imzo/gost/gost3410"
+	"imzo/internal/testpki"
 	"imzo/pki/alg"
 	"imzo/pki/armor"
+	"imzo/pki/ber"
+	"imzo/pki/cert"
 )
 
 func fixture(t testing.TB) []byte {
@@ -21,15 +28,6 @@ func fixture(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return der
-}
-
-func mustParse(t testing.TB, b []byte) *SignedData {
-	t.Helper()
-	s, err := Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 func TestFixtureReadsAndVerifies(t *testing.T) {
@@ -65,4 +63,104 @@ func TestFixtureReadsAndVerifies(t *testing.T) {
 	if err := s.Verify(si, certs[0], nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSignRebuildsTheFixture makes the fixture again with its key: every octet
+// but those of the signature, which is random, must come out the same.
+func TestSignRebuildsTheFixture(t *testing.T) {
+	want := fixture(t)
+	s := mustParse(t, want)
+	d := make([]byte, 32)
+	for i := range d {
+		d[i] = byte(i + 1)
+	}
+	raw, err := gost3410.NewPrivateKey(gost3410.CryptoProA(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := alg.NewPrivateKeyWithSPKI(raw, s.Certificates[0].PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := mustSign(t, []byte("Salom, E-IMZO"), Options{}, Signer{
+		Key: key, Chain: s.Certificates, SigningTime: at("2026-01-01T12:00:00Z"),
+	})
+	made := mustVerify(t, got, nil)
+	blank := func(b, signature []byte) []byte {
+		return bytes.Replace(b, signature, make([]byte, len(signature)), 1)
+	}
+	if a, b := blank(got, made.SignerInfos[0].Signature), blank(want, s.SignerInfos[0].Signature); !bytes.Equal(a, b) {
+		t.Errorf("made %x\nwant %x", a, b)
+	}
+}
+
+// TestGuideSignatureVerifies puts the signature printed in the guide of
+// E-IMZO-SERVER (2.2.4) into a document, with a certificate made for its
+// public key.
+func TestGuideSignatureVerifies(t *testing.T) {
+	var kat struct {
+		PublicKey string `json:"public_key_spki_b64"`
+		Content   string `json:"content_utf8"`
+		Digest    string `json:"content_digest"`
+		Attrs     string `json:"signed_attributes_der_set"`
+		Time      string `json:"signing_time"`
+		Signature string `json:"signature"`
+	}
+	text, err := os.ReadFile("testdata/guide-signature.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &kat); err != nil {
+		t.Fatal(err)
+	}
+	spki, err := armor.DecodeBase64([]byte(kat.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ber.Parse(spki)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := alg.ParsePublicKey(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pki := testpki.New(t, "ozdst")
+	user := pki.User(t, testpki.Person, func(c *cert.Template) { c.PublicKey = public })
+	attrs, err := ber.Parse(unhex(t, kat.Attrs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := parseAttributes(attrs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.Key = pki.CA.Key // names the algorithms; the signature is the guide's
+	b := forge{content: []byte(kat.Content), attrs: list, signature: unhex(t, kat.Signature)}.make(t, user)
+	s := mustVerify(t, b, nil)
+	si := s.SignerInfos[0]
+	if got := hex.EncodeToString(si.RawSignedAttrs); got != kat.Attrs {
+		t.Errorf("hashed attributes %s", got)
+	}
+	if got, ok, err := si.SigningTime(); err != nil || !ok || !got.Equal(at(kat.Time)) {
+		t.Errorf("signing time %v, %v, %v", got, ok, err)
+	}
+	if digest, err := s.ContentDigest(si, nil); err != nil || hex.EncodeToString(digest) != kat.Digest {
+		t.Errorf("digest %x, %v", digest, err)
+	}
+	// One second off and the signature is another's.
+	list[1] = NewAttribute(OIDSigningTime, ber.UTCTime(at(kat.Time).Add(time.Second)))
+	b = forge{content: []byte(kat.Content), attrs: list, signature: unhex(t, kat.Signature)}.make(t, user)
+	if err := verifyAll(mustParse(t, b), nil); !errors.Is(err, ErrSignature) {
+		t.Errorf("another signing time: %v", err)
+	}
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
