@@ -1,0 +1,331 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "imzo"
+
+// rule says what the packages of one area may import. Paths are relative to
+// the module; one that ends in /... stands for the package and all below it.
+type rule struct {
+	area string
+	// allowed are packages of this module.
+	allowed []string
+	// modules are outside modules; testModules those for tests alone.
+	modules, testModules []string
+}
+
+// The order matters where areas lie within each other: the first that fits
+// holds.
+var rules = []rule{
+	{area: "cmd/imzo", allowed: []string{"internal/cli"}, testModules: commandTests},
+
+	{area: "gost/...", allowed: []string{"gost/..."}},
+
+	{area: "pki/ber"},
+	{area: "pki/armor", allowed: []string{"pki/ber"}},
+	{area: "pki/alg", allowed: []string{"gost/...", "pki/ber"}},
+	{area: "pki/cert", allowed: []string{"pki/alg", "pki/ber", "pki/armor"}},
+	{area: "pki/crl", allowed: certificates},
+	{area: "pki/ocsp", allowed: certificates},
+	{area: "pki/cms", allowed: certificates},
+	{area: "pki/tsp", allowed: append([]string{"pki/cms"}, certificates...)},
+	{area: "pki/keystore", allowed: append([]string{"gost/...", "pki/armor"}, certificates...)},
+
+	{area: "verify", allowed: []string{"pki/..."}},
+
+	{area: "internal/archtest"},
+	{area: "internal/config"},
+	{area: "internal/store", modules: []string{"github.com/redis/go-redis/v9"}},
+	{area: "internal/httpx"},
+	{area: "internal/roots", allowed: []string{"pki/cert"}},
+	{area: "internal/inspect", allowed: []string{"pki/..."}},
+	{area: "internal/revocation", allowed: []string{"verify", "pki/..."}, modules: []string{"golang.org/x/sync"}},
+	{area: "internal/trust", allowed: []string{"pki/...", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
+	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
+	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
+	{area: "internal/eimzo/server", allowed: []string{
+		"verify", "pki/...", "internal/revocation", "internal/store", "internal/config", "internal/httpx",
+	}, modules: []string{"golang.org/x/sync"}},
+	{area: "internal/cli", allowed: []string{
+		"gost/...", "pki/...", "verify", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
+		"internal/inspect", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
+	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
+
+	// For tests, see TestNothingButTestsImportsTestpki.
+	{area: "internal/testpki/...", allowed: []string{"gost/...", "pki/...", "internal/testpki/..."}},
+
+	// Tests of the whole.
+	{area: "test/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/..."}, testModules: commandTests},
+}
+
+var (
+	certificates = []string{"pki/cert", "pki/alg", "pki/ber"}
+	commandTests = []string{"github.com/rogpeppe/go-internal"}
+	// anyTest are modules that every test may use.
+	anyTest = []string{"github.com/google/go-cmp", "go.uber.org/goleak"}
+)
+
+func ruleFor(pkg string) (rule, bool) {
+	i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.area, pkg) })
+	if i < 0 {
+		return rule{}, false
+	}
+	return rules[i], true
+}
+
+// matches tells whether pkg lies in the area.
+func matches(area, pkg string) bool {
+	if tree, ok := strings.CutSuffix(area, "/..."); ok {
+		return pkg == tree || strings.HasPrefix(pkg, tree+"/")
+	}
+	return pkg == area
+}
+
+// sourceFile is one Go file of the module.
+type sourceFile struct {
+	name    string // relative to the module, with slashes
+	pkg     string // path of its package, relative to the module
+	test    bool
+	imports []string
+	syntax  *ast.File
+}
+
+// sourceFiles reads all Go files of the module.
+func sourceFiles(t *testing.T) []sourceFile {
+	t.Helper()
+	root := moduleRoot(t)
+	var out []sourceFile
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != root && (strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_") || d.Name() == "testdata"):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(name) != ".go":
+			return nil
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		syntax, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			// Does not compile either, and the compiler tells it better.
+			t.Logf("%s: %v", rel, err)
+			return nil
+		}
+		f := sourceFile{name: rel, pkg: path.Dir(rel), test: strings.HasSuffix(rel, "_test.go"), syntax: syntax}
+		for _, spec := range syntax.Imports {
+			p, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			f.imports = append(f.imports, p)
+		}
+		out = append(out, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 50 {
+		t.Fatalf("only %d Go files found below %s", len(out), root)
+	}
+	return out
+}
+
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		b, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil {
+			if !strings.HasPrefix(string(b), "module "+module+"\n") {
+				t.Fatalf("%s is of another module", filepath.Join(dir, "go.mod"))
+			}
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = parent
+	}
+}
+
+// fault returns what is wrong about an import, "" when nothing is.
+func fault(r rule, f sourceFile, imported string) string {
+	if rel, ok := strings.CutPrefix(imported, module+"/"); ok {
+		switch {
+		case rel == f.pkg: // an outside test of the package
+		case f.test && !strings.HasPrefix(r.area, "internal/config") && !strings.HasPrefix(r.area, "internal/store"):
+			// Tests may use what they need to make real documents; layers
+			// are about what is shipped.
+		case f.test && matches("internal/testpki/...", rel):
+		case !slices.ContainsFunc(r.allowed, func(a string) bool { return matches(a, rel) }):
+			return "may not be imported here"
+		}
+		return ""
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(first, ".") {
+		return "" // standard library
+	}
+	allowed := slices.Clone(r.modules)
+	if f.test {
+		allowed = append(append(allowed, r.testModules...), anyTest...)
+	}
+	if !slices.ContainsFunc(allowed, func(m string) bool { return matches(m+"/...", imported) }) {
+		return "is a module that is not on the list here"
+	}
+	return ""
+}
+
+func TestDependenciesPointDownwards(t *testing.T) {
+	for _, f := range sourceFiles(t) {
+		r, ok := ruleFor(f.pkg)
+		if !ok {
+			t.Errorf("%s: package %s has no rule: add one, and a line in docs/architecture.md", f.name, f.pkg)
+			continue
+		}
+		for _, imported := range f.imports {
+			if what := fault(r, f, imported); what != "" {
+				t.Errorf("%s: %s %s", f.name, imported, what)
+			}
+		}
+	}
+}
+
+func TestNothingButTestsImportsTestpki(t *testing.T) {
+	for _, f := range sourceFiles(t) {
+		if f.test || matches("internal/testpki/...", f.pkg) {
+			continue
+		}
+		for _, imported := range f.imports {
+			if matches(module+"/internal/testpki/...", imported) || imported == "testing" {
+				t.Errorf("%s: imports %s, which is for tests", f.name, imported)
+			}
+		}
+	}
+}
+
+// The libraries take a clock, a context and readers, and leave files, flags,
+// logging and the environment to programs. Only the two protocols that have a
+// client reach the network, and no library serves.
+func TestLibrariesKnowNothingOfPrograms(t *testing.T) {
+	barred := []string{"flag", "log", "net/http", "net/rpc", "os", "os/exec", "os/signal", "plugin", "syscall", "testing", "unsafe"}
+	clients := []string{"pki/ocsp", "pki/tsp"}
+	for _, f := range sourceFiles(t) {
+		library := matches("gost/...", f.pkg) || matches("pki/...", f.pkg) || f.pkg == "verify"
+		if f.test || !library || f.syntax.Name.Name == "main" { // main: a generator
+			continue
+		}
+		for _, imported := range f.imports {
+			if imported == "net/http" && slices.Contains(clients, f.pkg) {
+				for _, name := range serverNames(f.syntax) {
+					t.Errorf("%s: uses http.%s: a library does not serve", f.name, name)
+				}
+				continue
+			}
+			if slices.Contains(barred, imported) {
+				t.Errorf("%s: imports %s", f.name, imported)
+			}
+		}
+	}
+}
+
+// serverNames lists what a file uses of the server half of net/http.
+func serverNames(f *ast.File) []string {
+	server := []string{
+		"ConnState", "DefaultServeMux", "DetectContentType", "Error", "FileServer", "FileServerFS", "Handle", "HandleFunc", "Handler",
+		"HandlerFunc", "ListenAndServe", "ListenAndServeTLS", "MaxBytesHandler", "NewServeMux", "NotFound", "Redirect",
+		"ResponseController", "ResponseWriter", "Serve", "ServeContent", "ServeFile", "ServeMux", "ServeTLS", "Server", "TimeoutHandler",
+	}
+	var out []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "http" && slices.Contains(server, s.Sel.Name) {
+				out = append(out, s.Sel.Name)
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// The rules themselves would be worth nothing if they let the wrong import by.
+func TestRulesRefuseWhatTheyMust(t *testing.T) {
+	tests := []struct {
+		pkg, imported string
+		test          bool
+		refused       bool
+	}{
+		{pkg: "gost/gost3410", imported: "imzo/gost/gost3410/internal/field"},
+		{pkg: "gost/gost3410", imported: "imzo/pki/ber", refused: true},
+		{pkg: "gost/gost3410", imported: "golang.org/x/crypto/cryptobyte", refused: true},
+		{pkg: "gost/gost3410", imported: "crypto/subtle"},
+		{pkg: "pki/cms", imported: "imzo/pki/tsp", refused: true},
+		{pkg: "pki/tsp", imported: "imzo/pki/cms"},
+		{pkg: "pki/cert", imported: "imzo/internal/config", refused: true},
+		{pkg: "pki/cert", imported: "imzo/verify", refused: true},
+		{pkg: "verify", imported: "imzo/pki/ocsp"},
+		{pkg: "verify", imported: "imzo/internal/revocation", refused: true},
+		{pkg: "verify", imported: "golang.org/x/sync/errgroup", refused: true},
+		{pkg: "verify", imported: "imzo/internal/testpki", refused: true},
+		{pkg: "verify", imported: "imzo/internal/testpki", test: true},
+		{pkg: "internal/store", imported: "imzo/verify", refused: true},
+		{pkg: "internal/store", imported: "imzo/internal/config", test: true, refused: true},
+		{pkg: "internal/httpx", imported: "imzo/internal/store", refused: true},
+		{pkg: "internal/eimzo/server", imported: "imzo/internal/trust", refused: true},
+		{pkg: "internal/trust", imported: "imzo/internal/eimzo/server", refused: true},
+		{pkg: "internal/demo", imported: "imzo/internal/trust", refused: true},
+		{pkg: "internal/cli", imported: "github.com/spf13/cobra/doc"},
+		{pkg: "internal/cli", imported: "github.com/rogpeppe/go-internal/testscript", refused: true},
+		{pkg: "internal/cli", imported: "github.com/rogpeppe/go-internal/testscript", test: true},
+		{pkg: "internal/cli", imported: "github.com/spf13/cobraz", refused: true},
+		{pkg: "cmd/imzo", imported: "imzo/verify", refused: true},
+	}
+	for _, test := range tests {
+		r, ok := ruleFor(test.pkg)
+		if !ok {
+			t.Errorf("no rule for %s", test.pkg)
+			continue
+		}
+		what := fault(r, sourceFile{pkg: test.pkg, test: test.test}, test.imported)
+		if refused := what != ""; refused != test.refused {
+			t.Errorf("%s importing %s (test: %v): refused %v, want %v", test.pkg, test.imported, test.test, refused, test.refused)
+		}
+	}
+	if _, ok := ruleFor("internal/utils"); ok {
+		t.Error("a package nobody knows has a rule")
+	}
+}
+
+func TestServerHalfOfHTTPIsFound(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "x.go", `package x
+import "net/http"
+var c http.Client
+func f(w http.ResponseWriter) { http.ListenAndServe("", nil) }`, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := serverNames(f), []string{"ResponseWriter", "ListenAndServe"}; !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
