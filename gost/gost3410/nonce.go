@@ -22,16 +22,16 @@ type nonceSource struct {
 // newNonceSource instantiates the generator: the entropy is the private key
 // and the fresh randomness, the nonce input the digest, and the curve's name
 // keeps one scalar used on two curves from giving equal nonces.
-func newNonceSource(curve string, d *[ScalarSize]byte, digest []byte, fresh *[nonceEntropy]byte) *nonceSource {
+func newNonceSource(curve string, d *[ScalarSize]byte, digest, fresh []byte) nonceSource {
 	var material [ScalarSize + nonceEntropy + DigestSize + len("gost3410 CryptoPro-A")]byte
 	defer clear(material[:])
 	m := append(material[:0], d[:]...)
-	m = append(m, fresh[:]...)
+	m = append(m, fresh...)
 	m = append(m, digest...)
 	m = append(m, "gost3410 "...)
 	m = append(m, curve...)
 
-	n := new(nonceSource)
+	var n nonceSource
 	for i := range n.v {
 		n.v[i] = 1
 	}

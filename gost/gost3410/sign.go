@@ -27,9 +27,10 @@ func (k *PrivateKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpt
 	if random == nil {
 		random = rand.Reader
 	}
-	var fresh [nonceEntropy]byte
-	defer clear(fresh[:])
-	if _, err := io.ReadFull(random, fresh[:]); err != nil {
+	// The signature's own memory first holds the fresh randomness; a buffer
+	// given to a Reader would be one more allocation.
+	sig := make([]byte, SignatureSize)
+	if _, err := io.ReadFull(random, sig[:nonceEntropy]); err != nil {
 		return nil, fmt.Errorf("gost3410: reading randomness: %w", err)
 	}
 
@@ -37,9 +38,8 @@ func (k *PrivateKey) Sign(random io.Reader, digest []byte, opts crypto.SignerOpt
 	var d [ScalarSize]byte
 	defer clear(d[:])
 	c.fn.Limbs(k.secret.d).PutBytes(d[:])
-	nonces := newNonceSource(c.name, &d, digest, &fresh)
+	nonces := newNonceSource(c.name, &d, digest, sig[:nonceEntropy])
 	defer nonces.wipe()
-	sig := make([]byte, SignatureSize)
 	for {
 		hi, lo := nonces.next()
 		if k.signWithNonce(sig, digest, field.FromWide(c.fn, hi, lo)) {
