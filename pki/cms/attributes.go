@@ -39,6 +39,23 @@ func NewAttribute(t ber.OID, values ...[]byte) Attribute {
 	return a
 }
 
+// check tells whether Raw is an attribute of this type, as [NewAttribute] and
+// Parse make it.
+func (a Attribute) check() error {
+	e, err := ber.Parse(a.Raw)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrAttribute, a.Type, err)
+	}
+	read, err := parseAttribute(e, MaxAttributes)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrAttribute, a.Type, err)
+	}
+	if e.Tag != ber.TagSequence || read.Type != a.Type {
+		return fmt.Errorf("%w: encoded as another than %s", ErrAttribute, a.Type)
+	}
+	return nil
+}
+
 func parseAttributes(set ber.Element) ([]Attribute, error) {
 	var out []Attribute
 	values := 0

@@ -11,15 +11,102 @@ import (
 // content in BER.
 const segmentSize = 1000
 
-// document is a SignedData to be written. Every part is an encoded element,
-// or several: a large content is copied once, into the result.
+// constructed is the bit of the identifier octet.
+const constructed = 0x20
+
+// part is something to be written. A document is sized first and written
+// once, so that a large content is copied once, into the result.
+type part interface {
+	size() int
+	appendTo(out []byte) []byte
+}
+
+// encoded is what needs no more encoding: one element or several.
+type encoded []byte
+
+func (b encoded) size() int                  { return len(b) }
+func (b encoded) appendTo(out []byte) []byte { return append(out, b...) }
+
+// element is a constructed element.
+type element struct {
+	tag        byte
+	indefinite bool
+	parts      []part
+}
+
+func (e element) size() int {
+	n := e.inside()
+	if e.indefinite {
+		return n + 4
+	}
+	return n + len(ber.Header(e.tag, n))
+}
+
+func (e element) inside() (n int) {
+	for _, p := range e.parts {
+		n += p.size()
+	}
+	return n
+}
+
+func (e element) appendTo(out []byte) []byte {
+	if e.indefinite {
+		out = append(out, e.tag, 0x80)
+	} else {
+		out = append(out, ber.Header(e.tag, e.inside())...)
+	}
+	for _, p := range e.parts {
+		out = p.appendTo(out)
+	}
+	if e.indefinite {
+		out = append(out, 0, 0)
+	}
+	return out
+}
+
+// segmented is a content written as primitive OCTET STRINGs of segmentSize.
+type segmented []byte
+
+func (s segmented) size() int {
+	n := len(s) / segmentSize * (segmentSize + len(ber.Header(ber.TagOctetString, segmentSize)))
+	if rest := len(s) % segmentSize; rest > 0 {
+		n += rest + len(ber.Header(ber.TagOctetString, rest))
+	}
+	return n
+}
+
+func (s segmented) appendTo(out []byte) []byte {
+	header := ber.Header(ber.TagOctetString, segmentSize)
+	for ; len(s) >= segmentSize; s = s[segmentSize:] {
+		out = append(append(out, header...), s[:segmentSize]...)
+	}
+	if len(s) > 0 {
+		out = append(append(out, ber.Header(ber.TagOctetString, len(s))...), s...)
+	}
+	return out
+}
+
+// encapContentInfo returns the part for a content; nil means detached.
+func encapContentInfo(contentType ber.OID, content []byte, indefinite bool) part {
+	parts := []part{encoded(contentType.DER())}
+	if content != nil {
+		octets := []part{encoded(ber.Header(ber.TagOctetString, len(content))), encoded(content)}
+		if indefinite {
+			octets = []part{element{ber.TagOctetString | constructed, true, []part{segmented(content)}}}
+		}
+		parts = append(parts, element{ber.ContextConstructed(0), indefinite, octets})
+	}
+	return element{ber.TagSequence, indefinite, parts}
+}
+
+// document is a SignedData to be written.
 type document struct {
 	indefinite   bool
 	version      int
 	digests      [][]byte // AlgorithmIdentifiers
-	encap        [][]byte // encapContentInfo
-	certificates [][]byte // elements of the set
-	certsRaw     []byte   // the set as it was; goes before certificates
+	encap        part     // encapContentInfo
+	certsRaw     []byte   // the bag as it was; goes before certificates
+	certificates [][]byte // elements of the bag
 	crls         [][]byte // elements of the set
 	signers      [][]byte // SignerInfos
 }
@@ -28,22 +115,32 @@ type document struct {
 // that of E-IMZO octet for octet: the sets of digests and signers are
 // definite also there.
 func (d *document) encode() []byte {
-	parts := [][]byte{ber.Int64(int64(d.version)), ber.Set(d.digests...)}
-	parts = append(parts, d.encap...)
+	parts := []part{encoded(ber.Int64(int64(d.version))), encoded(ber.Set(d.digests...)), d.encap}
 	switch {
 	case d.certsRaw != nil:
-		parts = append(parts, d.certsRaw)
+		parts = append(parts, encoded(d.certsRaw))
 	case len(d.certificates) > 0:
-		parts = append(parts, wrap(ber.ContextConstructed(0), d.indefinite, d.certificates...)...)
+		parts = append(parts, element{ber.ContextConstructed(0), d.indefinite, raws(d.certificates)})
 	}
 	if len(d.crls) > 0 {
-		parts = append(parts, wrap(ber.ContextConstructed(1), d.indefinite, d.crls...)...)
+		parts = append(parts, element{ber.ContextConstructed(1), d.indefinite, raws(d.crls)})
 	}
-	parts = append(parts, wrap(ber.TagSet, false, d.signers...)...)
-	parts = wrap(ber.TagSequence, d.indefinite, parts...)
-	parts = wrap(ber.ContextConstructed(0), d.indefinite, parts...)
-	parts = wrap(ber.TagSequence, d.indefinite, slices.Insert(parts, 0, OIDSignedData.DER())...)
-	return slices.Concat(parts...)
+	parts = append(parts, element{ber.TagSet, false, raws(d.signers)})
+	root := element{ber.TagSequence, d.indefinite, []part{
+		encoded(OIDSignedData.DER()),
+		element{ber.ContextConstructed(0), d.indefinite, []part{
+			element{ber.TagSequence, d.indefinite, parts},
+		}},
+	}}
+	return root.appendTo(make([]byte, 0, root.size()))
+}
+
+func raws(list [][]byte) []part {
+	out := make([]part, len(list))
+	for i, b := range list {
+		out[i] = encoded(b)
+	}
+	return out
 }
 
 // sortSets puts the sets in the order of DER.
@@ -51,50 +148,4 @@ func (d *document) sortSets() {
 	for _, set := range [][][]byte{d.digests, d.certificates, d.crls, d.signers} {
 		slices.SortFunc(set, bytes.Compare)
 	}
-}
-
-// wrap puts the parts into one element, without copying them.
-func wrap(tag byte, indefinite bool, parts ...[]byte) [][]byte {
-	out := make([][]byte, 0, len(parts)+2)
-	if indefinite {
-		out = append(out, []byte{tag, 0x80})
-		out = append(out, parts...)
-		return append(out, []byte{0, 0})
-	}
-	n := 0
-	for _, p := range parts {
-		n += len(p)
-	}
-	return append(append(out, ber.Header(tag, n)), parts...)
-}
-
-// encapContentInfo returns the element for a content; nil means detached.
-func encapContentInfo(contentType ber.OID, content []byte, indefinite bool) [][]byte {
-	parts := [][]byte{contentType.DER()}
-	if content != nil {
-		var octets [][]byte
-		if indefinite {
-			octets = wrap(ber.TagOctetString|constructed, true, segments(content)...)
-		} else {
-			octets = wrap(ber.TagOctetString, false, content)
-		}
-		parts = append(parts, wrap(ber.ContextConstructed(0), indefinite, octets...)...)
-	}
-	return wrap(ber.TagSequence, indefinite, parts...)
-}
-
-const constructed = 0x20
-
-// segments returns the content as primitive OCTET STRINGs.
-func segments(content []byte) [][]byte {
-	out := make([][]byte, 0, 2*(len(content)/segmentSize+1))
-	full := ber.Header(ber.TagOctetString, segmentSize)
-	for len(content) >= segmentSize {
-		out = append(out, full, content[:segmentSize])
-		content = content[segmentSize:]
-	}
-	if len(content) > 0 {
-		out = append(out, ber.Header(ber.TagOctetString, len(content)), content)
-	}
-	return out
 }

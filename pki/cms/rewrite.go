@@ -22,7 +22,7 @@ func (s *SignedData) document() document {
 	d := document{
 		indefinite: s.Indefinite,
 		version:    s.Version,
-		encap:      [][]byte{s.encap},
+		encap:      encoded(s.encap),
 		certsRaw:   s.certsRaw,
 		crls:       s.CRLs,
 	}
@@ -125,7 +125,7 @@ func (s *SignedData) checkPlainContent(si *SignerInfo, content []byte) error {
 // AddUnsignedAttribute returns the document with an unsigned attribute, such
 // as a timestamp token, added to the signer of this number in SignerInfos.
 // Everything signed keeps its octets. Errors: [ErrNoSigner], [ErrAttribute]
-// for attributes that must be signed, [ErrLimit].
+// for what is no attribute or must be signed, [ErrLimit].
 func (s *SignedData) AddUnsignedAttribute(signer int, a Attribute) ([]byte, error) {
 	if signer < 0 || signer >= len(s.SignerInfos) {
 		return nil, fmt.Errorf("%w: %d of %d", ErrNoSigner, signer, len(s.SignerInfos))
@@ -133,6 +133,9 @@ func (s *SignedData) AddUnsignedAttribute(signer int, a Attribute) ([]byte, erro
 	switch a.Type {
 	case OIDContentType, OIDMessageDigest, OIDSigningTime, OIDAlgorithmProtection, OIDSigningCertificate, OIDSigningCertificateV2:
 		return nil, fmt.Errorf("%w: %s must be signed", ErrAttribute, a.Type)
+	}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	si := s.SignerInfos[signer]
 	raw, err := si.withUnsigned(append(slices.Clone(si.UnsignedAttrs), a))

@@ -156,6 +156,9 @@ func parseSID(r *ber.Reader) (SignerIdentifier, error) {
 	if err != nil {
 		return id, err
 	}
+	if len(issuer.Raw) > maxName {
+		return id, fmt.Errorf("%w: issuer's name of %d octets", ErrLimit, len(issuer.Raw))
+	}
 	if id.Issuer, err = cert.ParseNameElement(issuer); err != nil {
 		return id, err
 	}
