@@ -62,6 +62,9 @@ type Certificate struct {
 	PolicyIdentifiers []ber.OID
 	// OCSPServers, CAIssuers and CRLDistributionPoints are URIs, as written.
 	OCSPServers, CAIssuers, CRLDistributionPoints []string
+	// TimeStampServers are the URIs of timestamp authorities in the authority
+	// information access.
+	TimeStampServers []string
 	// DNSNames, EmailAddresses, URIs, IPAddresses and DirectoryNames are the
 	// subject's alternative names; other forms are left out.
 	DNSNames, EmailAddresses, URIs []string

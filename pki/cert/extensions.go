@@ -31,8 +31,9 @@ var (
 	OIDTimeStamping    = ber.MustOID("1.3.6.1.5.5.7.3.8")
 	OIDOCSPSigning     = ber.MustOID("1.3.6.1.5.5.7.3.9")
 
-	oidAccessOCSP      = ber.MustOID("1.3.6.1.5.5.7.48.1")
-	oidAccessCAIssuers = ber.MustOID("1.3.6.1.5.5.7.48.2")
+	oidAccessOCSP         = ber.MustOID("1.3.6.1.5.5.7.48.1")
+	oidAccessCAIssuers    = ber.MustOID("1.3.6.1.5.5.7.48.2")
+	oidAccessTimeStamping = ber.MustOID("1.3.6.1.5.5.7.48.3")
 )
 
 // extensionParsers read the value of an extension into the certificate. A
@@ -305,6 +306,8 @@ func parseAuthorityInfoAccess(c *Certificate, value ber.Element) (bool, error) {
 			c.OCSPServers = append(c.OCSPServers, names.uri...)
 		case oidAccessCAIssuers:
 			c.CAIssuers = append(c.CAIssuers, names.uri...)
+		case oidAccessTimeStamping:
+			c.TimeStampServers = append(c.TimeStampServers, names.uri...)
 		}
 		return r.Done()
 	})
