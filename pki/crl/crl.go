@@ -1,0 +1,448 @@
+// Package crl reads, checks, looks up and makes certificate revocation lists
+// (RFC 5280 5).
+//
+//	list, err := crl.Parse(der)
+//	err = list.CheckSignatureFrom(issuer)
+//	err = list.Fresh(now)
+//	entry, revoked, err := list.Lookup(c.Serial)
+//
+// Only complete lists of the issuer's own certificates are read: delta lists,
+// indirect lists and lists of one kind of certificate or reason are refused,
+// because not being on them would mean nothing. A parsed list keeps views of
+// its octets and is searched where it lies: its memory is that of the input.
+package crl
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"imzo/pki/alg"
+	"imzo/pki/ber"
+	"imzo/pki/cert"
+)
+
+// MaxSize bounds a list: 64 MiB hold more entries than the parser's million
+// elements.
+const MaxSize = 64 << 20
+
+// NoReason is the Reason of an entry that gives none.
+const NoReason = -1
+
+var (
+	// ErrFormat is wrapped when octets are no certificate list.
+	ErrFormat = errors.New("invalid CRL")
+	// ErrUnsupported is wrapped for lists that do not cover all certificates
+	// of their issuer, and for unknown critical extensions.
+	ErrUnsupported = errors.New("unsupported CRL")
+	// ErrIssuer is wrapped when a certificate may not sign the list.
+	ErrIssuer = errors.New("CRL of another issuer")
+	// ErrSignature is wrapped when the signature is wrong.
+	ErrSignature = errors.New("wrong signature of the CRL")
+	// ErrStale and ErrFuture tell that a list is out of date or from the
+	// future.
+	ErrStale  = errors.New("CRL is out of date")
+	ErrFuture = errors.New("CRL is not valid yet")
+)
+
+var (
+	oidCRLNumber                = ber.MustOID("2.5.29.20")
+	oidReasonCode               = ber.MustOID("2.5.29.21")
+	oidDeltaCRLIndicator        = ber.MustOID("2.5.29.27")
+	oidIssuingDistributionPoint = ber.MustOID("2.5.29.28")
+)
+
+// clockSkew is how far the clocks of issuer and checker may differ.
+const clockSkew = 5 * time.Minute
+
+// CRL is a parsed list.
+type CRL struct {
+	Raw        []byte
+	Issuer     cert.Name
+	ThisUpdate time.Time
+	NextUpdate time.Time // zero: not stated
+	Number     *big.Int  // nil: none
+
+	tbs       []byte
+	algorithm alg.AlgorithmIdentifier
+	signature []byte
+	entries   ber.Element // SEQUENCE OF; zero when there is none
+}
+
+// Entry is a revoked certificate.
+type Entry struct {
+	Serial    *big.Int
+	RevokedAt time.Time
+	Reason    int // CRLReason; NoReason when absent
+}
+
+// Parse reads a list with all its entries. Errors wrap [ErrFormat] or
+// [ErrUnsupported].
+func Parse(der []byte) (*CRL, error) {
+	if len(der) > MaxSize {
+		return nil, fmt.Errorf("%w: %d octets", ErrFormat, len(der))
+	}
+	root, err := ber.Parse(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	l := &CRL{Raw: root.Raw}
+	if err := l.parse(root); err != nil {
+		if errors.Is(err, ErrUnsupported) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return l, nil
+}
+
+func (l *CRL) parse(root ber.Element) error {
+	if root.Tag != ber.TagSequence {
+		return fmt.Errorf("tag %#02x is no CertificateList", root.Tag)
+	}
+	r := root.Children()
+	tbs, err := r.Read(ber.TagSequence)
+	if err != nil {
+		return err
+	}
+	outer, err := r.Read(ber.TagSequence)
+	if err != nil {
+		return err
+	}
+	signature, err := r.Read(ber.TagBitString)
+	if err != nil {
+		return err
+	}
+	if err := r.Done(); err != nil {
+		return err
+	}
+	bits, unused, err := signature.BitString()
+	if err != nil || unused != 0 {
+		return errors.New("bad signature value")
+	}
+	// As in certificates: one form for what no signature covers.
+	if !bytes.Equal(root.Raw, ber.Sequence(tbs.Raw, outer.Raw, ber.BitString(bits))) {
+		return errors.New("not DER around the signed part")
+	}
+	l.tbs, l.signature = tbs.Raw, bits
+	if l.algorithm, err = alg.ParseAlgorithmIdentifier(outer); err != nil {
+		return err
+	}
+	inner, err := l.parseTBS(tbs)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(inner.Raw, outer.Raw) {
+		return errors.New("inner and outer signature algorithms differ")
+	}
+	return nil
+}
+
+func (l *CRL) parseTBS(tbs ber.Element) (algorithm ber.Element, err error) {
+	r := tbs.Children()
+	v2 := false
+	if version, ok, err := r.Optional(ber.TagInteger); err != nil {
+		return algorithm, err
+	} else if ok {
+		if n, err := version.Int64(); err != nil || n != 1 {
+			return algorithm, errors.New("unknown version")
+		}
+		v2 = true
+	}
+	if algorithm, err = r.Read(ber.TagSequence); err != nil {
+		return algorithm, err
+	}
+	issuer, err := r.Read(ber.TagSequence)
+	if err != nil {
+		return algorithm, err
+	}
+	if l.Issuer, err = cert.ParseNameElement(issuer); err != nil {
+		return algorithm, err
+	}
+	this, err := r.Next()
+	if err != nil {
+		return algorithm, err
+	}
+	if l.ThisUpdate, err = this.Time(); err != nil {
+		return algorithm, err
+	}
+	if tag := r.Peek(); tag == ber.TagUTCTime || tag == ber.TagGeneralizedTime {
+		next, err := r.Next()
+		if err != nil {
+			return algorithm, err
+		}
+		if l.NextUpdate, err = next.Time(); err != nil {
+			return algorithm, err
+		}
+	}
+	if list, ok, err := r.Optional(ber.TagSequence); err != nil {
+		return algorithm, err
+	} else if ok {
+		l.entries = list
+		if err := l.walk(func(Entry) bool { return true }, v2); err != nil {
+			return algorithm, err
+		}
+	}
+	if tagged, ok, err := r.Optional(ber.ContextConstructed(0)); err != nil {
+		return algorithm, err
+	} else if ok {
+		if !v2 {
+			return algorithm, errors.New("extensions in version 1")
+		}
+		if err := l.parseExtensions(tagged); err != nil {
+			return algorithm, err
+		}
+	}
+	return algorithm, r.Done()
+}
+
+func (l *CRL) parseExtensions(tagged ber.Element) error {
+	r := tagged.Children()
+	list, err := r.Read(ber.TagSequence)
+	if err != nil {
+		return err
+	}
+	if err := r.Done(); err != nil {
+		return err
+	}
+	return eachExtension(list, func(oid ber.OID, critical bool, value ber.Element) error {
+		switch oid {
+		case oidCRLNumber:
+			l.Number, err = value.Int()
+			return err
+		case oidDeltaCRLIndicator:
+			return fmt.Errorf("%w: delta list", ErrUnsupported)
+		case oidIssuingDistributionPoint:
+			return checkScope(value)
+		}
+		if critical {
+			return fmt.Errorf("%w: critical extension %s", ErrUnsupported, oid)
+		}
+		return nil
+	})
+}
+
+// checkScope accepts an issuing distribution point that only says where the
+// list lies (RFC 5280 5.2.5).
+func checkScope(value ber.Element) error {
+	for r := value.Children(); ; {
+		if err := r.Done(); err == nil {
+			return nil
+		}
+		e, err := r.Next()
+		if err != nil {
+			return err
+		}
+		switch e.Tag {
+		case ber.ContextConstructed(0): // distributionPoint
+		case ber.Context(1), ber.Context(2), ber.Context(4), ber.Context(5):
+			if v, err := e.WithTag(ber.TagBoolean).Bool(); err != nil || v {
+				return fmt.Errorf("%w: not of all certificates of its issuer", ErrUnsupported)
+			}
+		default:
+			return fmt.Errorf("%w: not for all reasons", ErrUnsupported)
+		}
+	}
+}
+
+func eachExtension(list ber.Element, f func(ber.OID, bool, ber.Element) error) error {
+	for r := list.Children(); !r.Empty(); {
+		e, err := r.Read(ber.TagSequence)
+		if err != nil {
+			return err
+		}
+		in := e.Children()
+		id, err := in.Read(ber.TagOID)
+		if err != nil {
+			return err
+		}
+		oid, err := id.OID()
+		if err != nil {
+			return err
+		}
+		critical := false
+		if b, ok, err := in.Optional(ber.TagBoolean); err != nil {
+			return err
+		} else if ok {
+			if critical, err = b.Bool(); err != nil {
+				return err
+			}
+		}
+		wrapped, err := in.Read(ber.TagOctetString)
+		if err != nil {
+			return err
+		}
+		if err := in.Done(); err != nil {
+			return err
+		}
+		value, err := ber.Parse(wrapped.Content)
+		if err != nil {
+			return err
+		}
+		if err := f(oid, critical, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk reads the entries in order until f returns false.
+func (l *CRL) walk(f func(Entry) bool, v2 bool) error {
+	if l.entries.Raw == nil {
+		return nil
+	}
+	for r := l.entries.Children(); !r.Empty(); {
+		e, err := r.Read(ber.TagSequence)
+		if err != nil {
+			return err
+		}
+		entry, err := parseEntry(e, v2)
+		if err != nil {
+			return err
+		}
+		if !f(entry) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func parseEntry(e ber.Element, v2 bool) (Entry, error) {
+	out := Entry{Reason: NoReason}
+	r := e.Children()
+	serial, err := r.Read(ber.TagInteger)
+	if err != nil {
+		return out, err
+	}
+	if out.Serial, err = serial.Int(); err != nil {
+		return out, err
+	}
+	at, err := r.Next()
+	if err != nil {
+		return out, err
+	}
+	if out.RevokedAt, err = at.Time(); err != nil {
+		return out, err
+	}
+	extensions, ok, err := r.Optional(ber.TagSequence)
+	if err != nil {
+		return out, err
+	}
+	if ok {
+		if !v2 {
+			return out, errors.New("extensions in version 1")
+		}
+		if err := eachExtension(extensions, func(oid ber.OID, critical bool, value ber.Element) error {
+			if oid == oidReasonCode {
+				n, err := value.Int64()
+				if err != nil || n < 0 || n > 10 || n == 7 {
+					return errors.New("unknown CRLReason")
+				}
+				out.Reason = int(n)
+				return nil
+			}
+			if critical { // certificateIssuer: an indirect list
+				return fmt.Errorf("%w: critical entry extension %s", ErrUnsupported, oid)
+			}
+			return nil
+		}); err != nil {
+			return out, err
+		}
+	}
+	return out, r.Done()
+}
+
+// CheckSignatureFrom checks that issuer signed the list and may sign lists.
+// It says nothing about the issuer's own validity.
+func (l *CRL) CheckSignatureFrom(issuer *cert.Certificate) error {
+	if !l.Issuer.Equal(issuer.Subject) {
+		return ErrIssuer
+	}
+	if issuer.HasKeyUsage && issuer.KeyUsage&cert.KeyUsageCRLSign == 0 {
+		return fmt.Errorf("%w: its key is not for cRLSign", ErrIssuer)
+	}
+	scheme, err := alg.ResolveSignature(l.algorithm, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if err := scheme.Verify(issuer.PublicKey, l.tbs, l.signature); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return nil
+}
+
+// Fresh checks that now lies between thisUpdate and nextUpdate, give or take
+// five minutes. A list without nextUpdate is never fresh: RFC 5280 5.1.2.5
+// demands one.
+func (l *CRL) Fresh(now time.Time) error {
+	if l.ThisUpdate.After(now.Add(clockSkew)) {
+		return ErrFuture
+	}
+	if l.NextUpdate.Before(now.Add(-clockSkew)) || l.NextUpdate.Before(l.ThisUpdate) {
+		return ErrStale
+	}
+	return nil
+}
+
+// Lookup finds the entry of a serial number and tells whether there is one.
+// An entry with the reason removeFromCRL is none: it belongs to delta lists.
+func (l *CRL) Lookup(serial *big.Int) (entry Entry, revoked bool, err error) {
+	const removeFromCRL = 8
+	err = l.walk(func(e Entry) bool {
+		if e.Serial.Cmp(serial) == 0 && e.Reason != removeFromCRL {
+			entry, revoked = e, true
+		}
+		return !revoked
+	}, true)
+	return entry, revoked, err
+}
+
+// Each calls f for every entry in order until it returns false.
+func (l *CRL) Each(f func(Entry) bool) error { return l.walk(f, true) }
+
+// Template is what a list is made of.
+type Template struct {
+	ThisUpdate, NextUpdate time.Time
+	Number                 *big.Int
+	Entries                []Entry
+}
+
+// Create makes a list of version 2, signed by issuer's key.
+func Create(rand io.Reader, t *Template, issuer *cert.Certificate, key *alg.PrivateKey) ([]byte, error) {
+	algorithm := key.SignatureAlgorithm().Marshal()
+	parts := [][]byte{ber.Int64(1), algorithm, issuer.RawSubject, ber.Time(t.ThisUpdate), ber.Time(t.NextUpdate)}
+	var revoked [][]byte
+	for _, e := range t.Entries {
+		fields := [][]byte{ber.Int(e.Serial), ber.Time(e.RevokedAt)}
+		if e.Reason > 0 { // unspecified is left out (RFC 5280 5.3.1)
+			fields = append(fields, ber.Sequence(extension(oidReasonCode, ber.Enumerated(int64(e.Reason)))))
+		}
+		revoked = append(revoked, ber.Sequence(fields...))
+	}
+	if len(revoked) > 0 {
+		parts = append(parts, ber.Sequence(revoked...))
+	}
+	var extensions [][]byte
+	if issuer.SubjectKeyID != nil {
+		extensions = append(extensions, extension(cert.OIDAuthorityKeyID, ber.Sequence(ber.Tagged(ber.Context(0), issuer.SubjectKeyID))))
+	}
+	if t.Number != nil {
+		extensions = append(extensions, extension(oidCRLNumber, ber.Int(t.Number)))
+	}
+	if len(extensions) > 0 {
+		parts = append(parts, ber.Tagged(ber.ContextConstructed(0), ber.Sequence(extensions...)))
+	}
+	tbs := ber.Sequence(parts...)
+	signature, err := key.SignMessage(rand, tbs)
+	if err != nil {
+		return nil, err
+	}
+	return ber.Sequence(tbs, algorithm, ber.BitString(signature)), nil
+}
+
+func extension(oid ber.OID, value []byte) []byte {
+	return ber.Sequence(oid.DER(), ber.OctetString(value))
+}
