@@ -310,11 +310,11 @@ func (t *Token) VerifySignature() error {
 	if err != nil {
 		return err
 	}
-	return CheckAuthority(c)
+	return CheckCertificate(c)
 }
 
-// CheckAuthority checks that a certificate is one of a timestamp authority.
-func CheckAuthority(c *cert.Certificate) error {
+// CheckCertificate checks that a certificate is one of a timestamp authority.
+func CheckCertificate(c *cert.Certificate) error {
 	switch {
 	case len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != cert.OIDTimeStamping:
 		return fmt.Errorf("%w: its certificate is not for timeStamping alone", ErrSigner)
