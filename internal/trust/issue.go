@@ -1,0 +1,159 @@
+package trust
+
+import (
+	"fmt"
+	"time"
+
+	"imzo/pki/alg"
+	"imzo/pki/cert"
+	"imzo/pki/keystore"
+)
+
+// Profile is a kind of certificate.
+type Profile string
+
+const (
+	ProfileUser         Profile = "user"         // a person
+	ProfileOrganisation Profile = "organisation" // a person acting for an organisation
+	ProfileVPN          Profile = "vpn"          // a client key of the VPN: TLS, ECDSA
+
+	profileRoot Profile = "root"
+	profileCA   Profile = "ca"
+	profileTSA  Profile = "tsa"
+	profileOCSP Profile = "ocsp"
+)
+
+// Request asks for a key and its certificate.
+type Request struct {
+	Profile Profile
+	Subject Subject
+	KeySpec string // default: the hierarchy's for users, ECDSA P-256 for the VPN
+	Days    int    // validity; default two years
+}
+
+// Issue makes a key and its certificate, records it and returns both with the
+// chain. The alias is the one E-IMZO writes (see keystore.Alias), with times
+// in loc.
+func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error) {
+	issuer, keySpec := entityCA, r.KeySpec
+	switch r.Profile {
+	case ProfileUser:
+		if r.Subject.Organisation != "" || r.Subject.TIN != "" {
+			return keystore.Entry{}, fmt.Errorf("%w: a person's certificate names no organisation; use the profile %s", ErrSubject, ProfileOrganisation)
+		}
+	case ProfileOrganisation:
+		if r.Subject.Organisation == "" || r.Subject.TIN == "" {
+			return keystore.Entry{}, fmt.Errorf("%w: an organisation's certificate needs its name and TIN", ErrSubject)
+		}
+	case ProfileVPN:
+		if issuer = entityVPN; keySpec == "" {
+			keySpec = "ecdsa:P-256"
+		}
+	default:
+		return keystore.Entry{}, fmt.Errorf("unknown profile %q; use %s, %s or %s", r.Profile, ProfileUser, ProfileOrganisation, ProfileVPN)
+	}
+	subject, err := r.Subject.name()
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	if r.Days < 0 || r.Days > 366*rootYears {
+		return keystore.Entry{}, fmt.Errorf("a validity of %d days is out of range", r.Days)
+	}
+	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days})
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	e.Alias = keystore.Alias(e.Chain[0], loc)
+	return e, nil
+}
+
+// certificateOrder is a certificate to be made.
+type certificateOrder struct {
+	issuer  string // entity that signs; "" is self-signed
+	ledger  string // issuer as the ledger names it
+	subject cert.Name
+	profile Profile
+	keySpec string // "" is the hierarchy's
+	days    int    // 0 is the profile's own validity
+}
+
+// issue makes a key and its certificate, and records it in the ledger before
+// anyone can use it.
+func (a *Authority) issue(o certificateOrder) (keystore.Entry, error) {
+	key, err := a.generate(o.keySpec)
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	signer, parent := key, (*cert.Certificate)(nil)
+	var chain []*cert.Certificate
+	if o.issuer != "" {
+		e := a.entities[o.issuer]
+		signer, parent, chain = e.Key, e.Chain[0], e.Chain
+	}
+	var c *cert.Certificate
+	err = a.ledger.transact(func() (entry, error) {
+		t, err := a.template(o, key.PublicKey())
+		if err != nil {
+			return entry{}, err
+		}
+		if parent != nil && t.NotAfter.After(parent.NotAfter) {
+			t.NotAfter = parent.NotAfter
+		}
+		if c, err = cert.Create(a.rand, t, parent, signer); err != nil {
+			return entry{}, err
+		}
+		return entry{Event: eventIssue, Time: a.now().UTC().Truncate(time.Second), Issuer: o.ledger, Serial: c.SerialHex(), Profile: o.profile, Cert: c.Raw}, nil
+	})
+	if err != nil {
+		return keystore.Entry{}, err
+	}
+	return keystore.Entry{Key: key, Chain: append([]*cert.Certificate{c}, chain...)}, nil
+}
+
+func (a *Authority) template(o certificateOrder, key *alg.PublicKey) (*cert.Template, error) {
+	serial, err := a.randomSerial()
+	if err != nil {
+		return nil, err
+	}
+	// A clock a little behind ours must not find the certificate not yet valid.
+	start := a.now().UTC().Truncate(time.Second).Add(-time.Minute)
+	t := &cert.Template{Serial: serial, Subject: o.subject, PublicKey: key, NotBefore: start}
+	years := serviceYears
+	switch o.profile {
+	case profileRoot:
+		years = rootYears
+		t.BasicConstraints = &cert.BasicConstraints{IsCA: true, MaxPathLen: -1}
+		t.KeyUsage = cert.KeyUsageCertSign | cert.KeyUsageCRLSign | cert.KeyUsageDigitalSignature
+	case profileCA:
+		t.BasicConstraints = &cert.BasicConstraints{IsCA: true, MaxPathLen: 0}
+		t.KeyUsage = cert.KeyUsageCertSign | cert.KeyUsageCRLSign | cert.KeyUsageDigitalSignature
+	case profileTSA:
+		t.KeyUsage = cert.KeyUsageDigitalSignature | cert.KeyUsageContentCommitment
+		t.ExtKeyUsage, t.ExtKeyUsageCritical = oids(cert.OIDTimeStamping), true
+	case profileOCSP:
+		t.KeyUsage = cert.KeyUsageDigitalSignature
+		t.ExtKeyUsage, t.OCSPNoCheck = oids(cert.OIDOCSPSigning), true
+	case ProfileUser, ProfileOrganisation:
+		years = userYears
+		t.KeyUsage = cert.KeyUsageDigitalSignature | cert.KeyUsageContentCommitment | cert.KeyUsageKeyEncipherment | cert.KeyUsageDataEncipherment | cert.KeyUsageKeyAgreement
+		t.ExtKeyUsage, t.ExtKeyUsageCritical = oids(cert.OIDClientAuth, cert.OIDEmailProtection), true
+		t.Policies = userPolicies
+	case ProfileVPN:
+		years = userYears
+		t.KeyUsage = cert.KeyUsageDigitalSignature
+		t.ExtKeyUsage = oids(cert.OIDClientAuth)
+	}
+	t.NotAfter = start.AddDate(years, 0, 0)
+	if o.days > 0 {
+		t.NotAfter = start.AddDate(0, 0, o.days)
+	}
+	if o.issuer != "" {
+		t.CAIssuers = []string{a.settings.BaseURL + pathCert(o.issuer)}
+		t.CRLDistributionPoints = []string{a.settings.BaseURL + pathCRL(o.issuer)}
+		// The root answers by CRL only, so that its key may be kept away.
+		if o.issuer != entityRoot && o.profile != profileOCSP {
+			t.OCSPServers = []string{a.OCSPURL()}
+		}
+	}
+	return t, nil
+}
