@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"imzo/internal/testpki"
-	"imzo/pki/alg"
 	"imzo/pki/ber"
 	"imzo/pki/cert"
 )
@@ -204,13 +203,4 @@ func at(s string) time.Time {
 		panic(err)
 	}
 	return t
-}
-
-func digestOf(t testing.TB, name string) *alg.Digest {
-	t.Helper()
-	d, err := alg.DigestByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
 }

@@ -159,6 +159,7 @@ public class CMSPeer {
             certs.add(cert);
             g.addSignerInfoGenerator(new SignerInfoGeneratorBuilder(digests)
                 .setDirectSignature(f[3].equals("plain"))
+                .setContentDigest(digestOf(family))
                 .build(new Signer(family, new BigInteger(kc[0], 16)), cert));
         }
         g.addCertificates(new CollectionStore<X509CertificateHolder>(certs));
