@@ -66,6 +66,8 @@ var userPolicies = []ber.OID{
 	ber.MustOID("1.3.6.1.4.1.46709.1.2.3"),
 }
 
+const settingsFile = "trust.json"
+
 // settings is the content of trust.json.
 type settings struct {
 	Version      int    `json:"version"`
@@ -189,7 +191,7 @@ func (o *InitOptions) build(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(dir, "trust.json"), append(config, '\n'), 0o644); err != nil {
+	if err := writeSynced(filepath.Join(dir, settingsFile), append(config, '\n'), 0o644); err != nil {
 		return err
 	}
 	a := &Authority{dir: dir, settings: set, now: o.Now, rand: o.Rand, entities: map[string]keystore.Entry{}, bySN: map[string]*Record{}}
@@ -245,20 +247,11 @@ func writeSynced(name string, b []byte, mode os.FileMode) error {
 // Open opens the hierarchy in dir.
 func Open(dir string, o Options) (*Authority, error) {
 	o.complete()
-	config, err := os.ReadFile(filepath.Join(dir, "trust.json"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNoHierarchy)
-	}
+	set, err := readSettings(dir)
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{dir: dir, now: o.Now, rand: o.Rand, entities: map[string]keystore.Entry{}, bySN: map[string]*Record{}}
-	if err := json.Unmarshal(config, &a.settings); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "trust.json"), err)
-	}
-	if a.settings.Version != 1 {
-		return nil, fmt.Errorf("%s is of version %d, this program reads 1", filepath.Join(dir, "trust.json"), a.settings.Version)
-	}
+	a := &Authority{dir: dir, settings: set, now: o.Now, rand: o.Rand, entities: map[string]keystore.Entry{}, bySN: map[string]*Record{}}
 	if o.Password == "" {
 		b, err := os.ReadFile(filepath.Join(dir, "keys", "password"))
 		if err != nil {
@@ -285,6 +278,32 @@ func Open(dir string, o Options) (*Authority, error) {
 		return nil, err
 	}
 	return a, a.prepare()
+}
+
+func readSettings(dir string) (settings, error) {
+	path := filepath.Join(dir, settingsFile)
+	config, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return settings{}, fmt.Errorf("%s: %w", dir, ErrNoHierarchy)
+	}
+	if err != nil {
+		return settings{}, err
+	}
+	var set settings
+	if err := json.Unmarshal(config, &set); err != nil {
+		return settings{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if set.Version != 1 {
+		return settings{}, fmt.Errorf("%s is of version %d, this program reads 1", path, set.Version)
+	}
+	return set, nil
+}
+
+// ReadBaseURL returns where the services of the hierarchy in dir answer,
+// without opening its keys.
+func ReadBaseURL(dir string) (string, error) {
+	set, err := readSettings(dir)
+	return set.BaseURL, err
 }
 
 // prepare sets up the services.

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"imzo/internal/up"
+)
+
+func newUpCommand(e env) *cobra.Command {
+	o := up.Options{Stdout: e.stdout, Version: versionString(), Now: e.now}
+	var verbose bool
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything on this machine, with test keys",
+		Long: `Run trust services, the E-IMZO-SERVER and a demo site on this machine, without
+any outside service. The first run makes a data folder with a hierarchy, two
+test keys (password 1) and a config.properties; later runs reuse it.
+
+The server listens on --listen; the other parts move to a free port where
+theirs is taken, and print it. This is for development: whoever can reach the
+demo site on this machine can try the test keys.`,
+		Example: `  imzo up
+  imzo up --dir /tmp/imzo --listen 127.0.0.1:9000`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			level := slog.LevelWarn
+			if verbose {
+				level = slog.LevelInfo
+			}
+			o.Logger = slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
+			return up.Run(c.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&o.Dir, "dir", "imzo-data", "data folder")
+	c.Flags().StringVar(&o.Listen, "listen", "", "HOST:PORT of the server (default: that of config.properties, first 127.0.0.1:8080)")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every request")
+	return c
+}

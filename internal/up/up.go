@@ -1,0 +1,261 @@
+package up
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"imzo/internal/demo"
+	"imzo/internal/eimzo/server"
+	"imzo/internal/httpx"
+	"imzo/internal/trust"
+)
+
+// Addresses of the parts; all but the server's move to a free port where
+// theirs is taken.
+const (
+	DefaultListen = "127.0.0.1:8080"
+	trustListen   = "127.0.0.1:8090"
+	demoListen    = "127.0.0.1:8000"
+)
+
+// Options describe a run.
+type Options struct {
+	Dir     string
+	Listen  string // of the server; "" takes the one in config.properties
+	Stdout  io.Writer
+	Logger  *slog.Logger
+	Version string
+	Now     func() time.Time
+}
+
+// Run starts everything, prints where it is, and serves until ctx is done.
+func Run(ctx context.Context, o Options) error {
+	listen := o.Listen
+	if listen == "" {
+		listen = DefaultListen
+	}
+	trustLn, trustURL, err := listenTrust(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer trustLn.Close()
+	d, err := openData(o.Dir, listen, trustURL, o.Now)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+
+	config, warnings, err := server.LoadConfig(d.path(configFile))
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		o.Logger.Warn(w)
+	}
+	if o.Listen != "" {
+		if config.Listen, err = resolve(o.Listen); err != nil {
+			return err
+		}
+	}
+	if trustURL != d.trust.BaseURL() {
+		// The port that the certificates name is taken.
+		config.OCSPURL = strings.Replace(d.trust.OCSPURL(), d.trust.BaseURL(), trustURL, 1)
+		config.TSPURL = strings.Replace(d.trust.TSAURL(), d.trust.BaseURL(), trustURL, 1)
+	}
+	service, err := server.New(config, server.Deps{Logger: o.Logger, Version: o.Version, Now: o.Now})
+	if err != nil {
+		return err
+	}
+	serverLn, err := service.Listen()
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	defer serverLn.Close()
+	serverURL := "http://" + dialable(serverLn.Addr())
+
+	demoLn, err := listenOrFree(demoListen)
+	if err != nil {
+		return err
+	}
+	defer demoLn.Close()
+	site, err := demo.New(serverURL, demo.LocalSigner{Dir: d.path(keysDir), Now: o.Now}, o.Now)
+	if err != nil {
+		return err
+	}
+
+	parts := []struct {
+		name  string
+		serve func(context.Context) error
+	}{
+		{"trust services", serveHTTP(trustLn, d.trust.Handler(), o.Logger)},
+		{"server", func(ctx context.Context) error { return service.Serve(ctx, serverLn) }},
+		{"demo site", serveHTTP(demoLn, site, o.Logger)},
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, len(parts))
+	for _, p := range parts {
+		go func() {
+			err := p.serve(ctx)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", p.name, err)
+			}
+			ended <- err
+			stop() // one part alone is of no use
+		}()
+	}
+	if err := announce(o.Stdout, d, serverURL, trustURL, "http://"+demoLn.Addr().String()); err != nil {
+		stop()
+	}
+	var errs []error
+	for range parts {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
+}
+
+func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return httpx.Serve(ctx, ln, h, httpx.Options{Logger: log})
+	}
+}
+
+// listenTrust opens the address that an existing hierarchy names, or the
+// usual one, or a free port.
+func listenTrust(dir string) (net.Listener, string, error) {
+	address := trustListen
+	if named, ok := trustAddress(filepath.Join(dir, trustDir)); ok {
+		address = named
+	}
+	ln, err := listenOrFree(address)
+	if err != nil {
+		return nil, "", err
+	}
+	return ln, "http://" + ln.Addr().String(), nil
+}
+
+// trustAddress returns the host and port of an existing hierarchy without
+// opening it: its address is needed before a new one can be made.
+func trustAddress(dir string) (string, bool) {
+	base, err := trust.ReadBaseURL(dir)
+	if err != nil {
+		return "", false
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Port() == "" {
+		return "", false
+	}
+	return u.Host, true
+}
+
+// listenOrFree listens on an address, or where that is taken on a free port of
+// the same host.
+func listenOrFree(address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err == nil {
+		return ln, nil
+	}
+	host, _, splitErr := net.SplitHostPort(address)
+	if splitErr != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+}
+
+func resolve(address string) (netip.AddrPort, error) {
+	a, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("--listen: %w", err)
+	}
+	ip, ok := netip.AddrFromSlice(a.IP)
+	if !ok {
+		ip = netip.IPv4Unspecified() // ":8080"
+	}
+	return netip.AddrPortFrom(ip.Unmap(), uint16(a.Port)), nil
+}
+
+// dialable returns an address of this machine for a listener on all of them.
+func dialable(a net.Addr) string {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil || !ap.Addr().IsUnspecified() {
+		return a.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port()).String()
+}
+
+// announce prints where everything is and what to try.
+func announce(w io.Writer, d *data, serverURL, trustURL, demoURL string) error {
+	dir, err := filepath.Abs(d.dir)
+	if err != nil {
+		return err
+	}
+	made := "data folder"
+	if d.first {
+		made = "new data folder"
+	}
+	key, err := firstKey(d.path(keysDir))
+	if err != nil {
+		return err
+	}
+	quotedSample := shellQuote(filepath.Join(dir, sampleFile))
+	_, err = fmt.Fprintf(w, `Imzo is up (%s %s)
+
+  demo site       %s
+  server          %s
+  trust services  %s
+  keys            %s, password %s
+
+Try it:
+
+  curl %s/frontend/challenge
+  curl -d @%s %s/backend/pkcs7/verify/attached
+  curl -d @%s %s/frontend/timestamp/pkcs7
+
+Sign a file, and check it:
+
+  echo %s > pw
+  imzo sign --key %s --password-file pw -o signed.p7s FILE
+  imzo verify --trust %s --ocsp %s/cams/ocsp signed.p7s
+
+Stop with Ctrl-C.
+`, made, dir, demoURL, serverURL, trustURL, filepath.Join(dir, keysDir), KeyPassword,
+		serverURL, quotedSample, serverURL, quotedSample, serverURL,
+		KeyPassword, shellQuote(key), shellQuote(filepath.Join(dir, rootFile)), trustURL)
+	return err
+}
+
+func firstKey(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(abs, "*.pfx"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("%s holds no keys: %w", dir, os.ErrNotExist)
+	}
+	return files[0], nil
+}
+
+// shellQuote protects what a shell would not take as it stands.
+func shellQuote(s string) string {
+	if strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func base64Text(b []byte) []byte {
+	return append([]byte(base64.StdEncoding.EncodeToString(b)), '\n')
+}
