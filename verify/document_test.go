@@ -1,0 +1,269 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"imzo/internal/testpki"
+	"imzo/pki/cert"
+	"imzo/pki/cms"
+	"imzo/pki/ocsp"
+)
+
+func TestDocumentsOfAllFamiliesAreValid(t *testing.T) {
+	for _, spec := range []string{"ozdst", "ozmst:B", "ozmst:C", "gost2001", "rsa:2048", "ecdsa:P-256", "ed25519"} {
+		t.Run(spec, func(t *testing.T) {
+			w := newWorld(t, spec)
+			for _, o := range []cms.Options{{}, {DER: true}} {
+				r := mustBeValid(t, mustSign(t, content(), o, signerOf(w.user)), nil, w.options())
+				if !bytes.Equal(r.Content, content()) || r.Detached {
+					t.Errorf("content is %d octets, detached %v", len(r.Content), r.Detached)
+				}
+			}
+			r := mustBeValid(t, w.stamped(t), nil, w.options())
+			if s := r.Signers[0]; s.SigningDateSource != DateFromTimeStamp {
+				t.Errorf("date from %s", s.SigningDateSource)
+			}
+			detached := mustSign(t, content(), cms.Options{Detached: true}, signerOf(w.user))
+			if r := mustBeValid(t, detached, content(), w.options()); !r.Detached || r.Content != nil {
+				t.Errorf("detached %v, content %d octets", r.Detached, len(r.Content))
+			}
+		})
+	}
+}
+
+func TestReportOfAStampedDocument(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	doc := w.stamped(t)
+	si := mustParse(t, doc).SignerInfos[0]
+	r := mustBeValid(t, doc, nil, w.options())
+	if len(r.Signers) != 1 || !r.At.Equal(w.Now) || r.RevocationSkipped || r.Format != nil {
+		t.Fatalf("%+v", r)
+	}
+	s := r.Signers[0]
+	stampTime := w.Now.Add(-time.Minute)
+	switch {
+	case !s.Certificate.Equal(w.user.Cert):
+		t.Errorf("certificate %s", s.Certificate)
+	case !slices.EqualFunc(s.Chain, w.user.Chain, (*cert.Certificate).Equal):
+		t.Errorf("chain %v", s.Chain)
+	case !slices.EqualFunc(s.Path.Certificates, w.user.Chain, (*cert.Certificate).Equal):
+		t.Errorf("path %v", s.Path.Certificates)
+	case s.SigningTime == nil || !s.SigningTime.Equal(w.Now):
+		t.Errorf("claimed time %v", s.SigningTime)
+	case !s.SigningDate.Equal(stampTime) || s.SigningDateSource != DateFromTimeStamp:
+		t.Errorf("date %v from %s", s.SigningDate, s.SigningDateSource)
+	case !bytes.Equal(s.Signature, si.Signature):
+		t.Error("signature")
+	case !bytes.Equal(s.Digest, w.user.Key.Digest().Sum(content())):
+		t.Error("digest")
+	case s.Revocation == nil || s.Revocation.Status != ocsp.Good || s.Revocation.OCSPResponse == nil:
+		t.Errorf("revocation %+v", s.Revocation)
+	case len(s.Policies) != 4:
+		t.Errorf("policies %v", s.Policies)
+	case len(s.TimeStamps) != 1 || s.TimeStamp != s.TimeStamps[0]:
+		t.Errorf("%d timestamps", len(s.TimeStamps))
+	}
+	ts := s.TimeStamp
+	switch {
+	case !ts.Token.Info.GenTime.Equal(stampTime):
+		t.Errorf("genTime %v", ts.Token.Info.GenTime)
+	case !ts.Certificate.Equal(w.TSA.Cert) || len(ts.Chain) != 3 || ts.Path == nil:
+		t.Errorf("authority %v, chain %v", ts.Certificate, ts.Chain)
+	case ts.Revocation == nil || ts.Revocation.OCSPResponse == nil:
+		t.Errorf("revocation %+v", ts.Revocation)
+	}
+	if want := []string{w.user.Cert.SerialHex(), w.TSA.Cert.SerialHex()}; !sameSet(w.responder.asked, want) {
+		t.Errorf("asked about %v, want %v", w.responder.asked, want)
+	}
+}
+
+func sameSet(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+func TestProductionEncodingIsAccepted(t *testing.T) {
+	w := worldOf(t, testpki.NewProduction(t, "ozdst"))
+	mustBeValid(t, w.stamped(t), nil, w.options())
+}
+
+func TestEmptyContentIsAContent(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	r := mustBeValid(t, mustSign(t, nil, cms.Options{}, signerOf(w.user)), nil, w.options())
+	if r.Content == nil || len(r.Content) != 0 {
+		t.Errorf("content %v", r.Content)
+	}
+	detached := mustSign(t, nil, cms.Options{Detached: true}, signerOf(w.user))
+	mustBeValid(t, detached, []byte{}, w.options())
+	r = mustVerify(t, detached, nil, w.options())
+	mustFail(t, r, []wrong{{CheckDigest, Failed, SignedDataNotFound, cms.ErrDetached}}, nil)
+	if r.Indication != TotalIndeterminate {
+		t.Errorf("%s: the content may yet be found", r.Indication)
+	}
+}
+
+// A mobile signature may have no signed attributes, and so no signing time.
+func TestSignatureWithoutSignedAttributesIsJudgedNow(t *testing.T) {
+	w := newWorld(t, "ozmst:C")
+	signer := cms.Signer{Key: w.user.Key, Chain: w.user.Chain, NoSignedAttrs: true}
+	doc := mustSign(t, content(), cms.Options{}, signer)
+	r := mustBeValid(t, doc, nil, w.options())
+	s := r.Signers[0]
+	if s.SigningDateSource != DateFromNow || !s.SigningDate.Equal(w.Now) || s.SigningTime != nil {
+		t.Errorf("date %v from %s, claimed %v", s.SigningDate, s.SigningDateSource, s.SigningTime)
+	}
+	if s.Check(CheckSigningTime).Note == "" {
+		t.Error("the report does not say that the date is the present")
+	}
+	if !bytes.Equal(s.Digest, w.user.Key.Digest().Sum(content())) {
+		t.Error("digest")
+	}
+	// A stamp gives it a date.
+	r = mustBeValid(t, w.stamp(t, doc, 0, w.Now.Add(-time.Hour)), nil, w.options())
+	if s := r.Signers[0]; s.SigningDateSource != DateFromTimeStamp {
+		t.Errorf("date from %s", s.SigningDateSource)
+	}
+	// When the certificate is over, so is such a signature.
+	o := w.options()
+	o.Now = func() time.Time { return w.user.Cert.NotAfter.Add(time.Hour) }
+	w.responder.now = o.Now()
+	w.responder.byTheCA(w.PKI)
+	mustFail(t, mustVerify(t, doc, nil, o), []wrong{{CheckValidity, Failed, OutOfBoundsNoPOE, errTooLate}}, nil)
+}
+
+func TestEd25519WithoutSignedAttributes(t *testing.T) {
+	w := newWorld(t, "ed25519")
+	signer := cms.Signer{Key: w.user.Key, Chain: w.user.Chain, NoSignedAttrs: true}
+	mustBeValid(t, mustSign(t, content(), cms.Options{}, signer), nil, w.options())
+}
+
+func TestSignerNamedByKeyIdentifier(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	signer := signerOf(w.user)
+	signer.UseSubjectKeyID = true
+	r := mustBeValid(t, mustSign(t, content(), cms.Options{}, signer), nil, w.options())
+	if r.Signers[0].SID.Serial != nil {
+		t.Error("named by serial number")
+	}
+}
+
+func TestSigningTimeIsTheDateWithoutATimestamp(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	o := w.options()
+	// Years later, when the certificate is long over.
+	o.Now = func() time.Time { return w.user.Cert.NotAfter.AddDate(1, 0, 0) }
+	w.responder.now = o.Now()
+	w.responder.byTheCA(w.PKI)
+	r := mustBeValid(t, w.document(t), nil, o)
+	if s := r.Signers[0]; s.SigningDateSource != DateFromSigningTime || !s.SigningDate.Equal(w.Now) {
+		t.Errorf("date %v from %s", s.SigningDate, s.SigningDateSource)
+	}
+}
+
+func TestClaimedTimeOfTheFutureIsNoted(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	signer := signerOf(w.user)
+	signer.SigningTime = w.Now.Add(time.Hour)
+	r := mustBeValid(t, mustSign(t, content(), cms.Options{}, signer), nil, w.options())
+	if note := r.Signers[0].Check(CheckSigningTime).Note; note != "the time the signer claims has not come yet" {
+		t.Errorf("note %q", note)
+	}
+}
+
+func TestOfflineReportSaysThatRevocationWasLeftOut(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	w.responder.revoke(w.user.Cert, w.Now.Add(-time.Hour), 1)
+	o := w.options()
+	o.SkipRevocation = true
+	r := mustBeValid(t, w.stamped(t), nil, o)
+	if !r.RevocationSkipped || r.Signers[0].Check(CheckRevocation).Result != Skipped || r.Signers[0].TimeStamp.Check(CheckRevocation).Result != Skipped {
+		t.Error("the report does not say that revocation was left out")
+	}
+	if len(w.responder.asked) > 0 {
+		t.Errorf("asked about %v", w.responder.asked)
+	}
+}
+
+func TestTrustAnchorItselfMaySign(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	o := w.options()
+	o.Anchors = cert.NewPool(w.user.Cert)
+	r := mustBeValid(t, w.document(t), nil, o)
+	if c := r.Signers[0].Check(CheckRevocation); c.Note == "" || r.Signers[0].Revocation != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestInputThatIsNoDocument(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	doc := w.document(t)
+	certsOnly := forgedWithoutSigners(w.user.Chain)
+	for _, tt := range []struct {
+		name         string
+		doc, content []byte
+		want         error
+	}{
+		{"nothing", nil, nil, cms.ErrFormat},
+		{"text", []byte("MIAGCSqGSIb3DQEHAqCA"), nil, cms.ErrFormat},
+		{"a certificate", w.user.Cert.Raw, nil, cms.ErrFormat},
+		{"cut short", doc[:len(doc)-1], nil, cms.ErrFormat},
+		{"one octet more", append(slices.Clip(doc), 0), nil, cms.ErrFormat},
+		{"no signers", certsOnly, nil, errNoSigners},
+		{"content given twice", doc, content(), cms.ErrAttached},
+		{"a timestamp token", w.token(t, content(), w.Now), nil, errContentType},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := mustVerify(t, tt.doc, tt.content, w.options())
+			if r.Indication != TotalFailed || r.SubIndication != FormatFailure || len(r.Signers) != 0 {
+				t.Errorf("%s %s, %d signers", r.Indication, r.SubIndication, len(r.Signers))
+			}
+			f := r.FirstFailure()
+			if !errors.Is(r.Format, tt.want) || f == nil || !errors.Is(f, tt.want) || f.Check.Name != CheckFormat {
+				t.Errorf("%v, %v, want %v", r.Format, f, tt.want)
+			}
+		})
+	}
+}
+
+func TestProgrammingMistakesAndTheEndOfTheContextAreErrors(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	doc := w.document(t)
+	for _, pool := range []*cert.Pool{nil, cert.NewPool()} {
+		o := w.options()
+		o.Anchors = pool
+		if _, err := Document(t.Context(), doc, nil, o); !errors.Is(err, ErrNoAnchors) {
+			t.Errorf("without anchors: %v", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Document(ctx, doc, nil, w.options()); !errors.Is(err, context.Canceled) {
+		t.Errorf("context ended before: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	o := w.options()
+	o.Revocation = sourceFunc(func(ctx context.Context, c, issuer *cert.Certificate) (*RevocationStatus, error) {
+		cancel()
+		return nil, ctx.Err()
+	})
+	if _, err := Document(ctx, doc, nil, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("context ended while asking: %v", err)
+	}
+}
+
+func TestDefaultClockIsTheSystems(t *testing.T) {
+	w := worldOf(t, testpki.NewAt(t, "ozdst", time.Now().Truncate(time.Second)))
+	signer := signerOf(w.user)
+	signer.SigningTime = w.Now
+	o := w.options()
+	o.Now = nil
+	r := mustBeValid(t, mustSign(t, content(), cms.Options{}, signer), nil, o)
+	if d := r.At.Sub(w.Now); d < 0 || d > time.Minute {
+		t.Errorf("checked at %v", r.At)
+	}
+}

@@ -1,0 +1,353 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"imzo/pki/alg"
+	"imzo/pki/ber"
+	"imzo/pki/cert"
+	"imzo/pki/cms"
+)
+
+// Limits beside those of pki/cms. Each bounds work that the maker of a
+// document can cause with few octets.
+const (
+	// maxCandidates bounds the certificates of one name tried for a signer,
+	// at one signature each. An honest document has one.
+	maxCandidates = 8
+	// maxTokens bounds the tokens of a signer, at three or more signatures
+	// each. One is usual, and two after documents were joined.
+	maxTokens = 8
+	// maxChain bounds the chain shown of a certificate without a path.
+	maxChain = 10
+)
+
+var (
+	errNoSigners       = errors.New("the document has no signatures")
+	errContentType     = errors.New("content is no document")
+	errNoCertificate   = errors.New("the signer's certificate is not in the document")
+	errTooManyNamed    = fmt.Errorf("more than %d certificates bear the name the signer gives", maxCandidates)
+	errAmbiguousSigner = errors.New("the signature verifies with several certificates")
+	errTooManyTokens   = fmt.Errorf("more than %d timestamp tokens", maxTokens)
+)
+
+// facts is what can be said about a document without asking anybody: it
+// depends on the document, the content, the anchors and the time only.
+type facts struct {
+	format  error
+	sd      *cms.SignedData
+	signers []*signerFacts
+}
+
+// signerFacts is what there is about one SignerInfo.
+type signerFacts struct {
+	info     *cms.SignerInfo
+	identity identity
+	digest   []byte
+	claimed  *time.Time // signingTime
+	date     time.Time
+	source   DateSource
+	chain    chainFacts
+	tokens   []*tokenFacts
+	best     int // index of the token with the earliest sound time; -1
+	unsigned unsignedFacts
+}
+
+// identity is the outcome of trying the certificates a signature may be by.
+type identity struct {
+	// certificate is the one the signature verifies with; nil when err is
+	// not.
+	certificate *cert.Certificate
+	// named is the first certificate that bears the signer's name; it may be
+	// nil.
+	named *cert.Certificate
+	err   error
+}
+
+// chainFacts is what there is about a certificate's way to an anchor.
+type chainFacts struct {
+	path    *cert.Path
+	pathErr error
+	bagErr  error
+	shown   []*cert.Certificate // leaf first, those the document has
+}
+
+// examiner holds what the examination of one document needs more than once.
+type examiner struct {
+	sd      *cms.SignedData
+	content []byte
+	anchors *cert.Pool
+	at      time.Time
+	check   func(child, issuer *cert.Certificate) error
+	digests map[digestKey]digestResult
+}
+
+type digestKey struct {
+	algorithm ber.OID
+	plain     bool // no signed attributes: refused for some contents
+}
+
+type digestResult struct {
+	sum []byte
+	err error
+}
+
+// examine collects the facts. content is nil unless given apart.
+func examine(document, content []byte, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
+	sd, err := cms.Parse(document)
+	if err != nil {
+		return &facts{format: err}
+	}
+	f := &facts{sd: sd}
+	switch {
+	case sd.ContentType != cms.OIDData:
+		// What was signed as something else, such as a timestamp or a
+		// program, was not signed as a document.
+		f.format = fmt.Errorf("%w: content type %s", errContentType, sd.ContentType)
+	case !sd.Detached() && content != nil:
+		f.format = cms.ErrAttached
+	case len(sd.SignerInfos) == 0:
+		f.format = errNoSigners
+	}
+	if f.format != nil {
+		return f
+	}
+	x := &examiner{
+		sd:      sd,
+		content: content,
+		anchors: anchors,
+		at:      at,
+		check:   remember(check),
+		digests: make(map[digestKey]digestResult),
+	}
+	for _, si := range sd.SignerInfos {
+		f.signers = append(f.signers, x.signer(si))
+	}
+	x.bag(f)
+	return f
+}
+
+// remember makes the signature check of each pair of certificates happen once
+// in a document: all its paths share their upper part.
+func remember(check func(child, issuer *cert.Certificate) error) func(child, issuer *cert.Certificate) error {
+	if check == nil {
+		check = (*cert.Certificate).CheckSignatureFrom
+	}
+	done := make(map[pair]error)
+	return func(child, issuer *cert.Certificate) error {
+		key := pairOf(child, issuer)
+		err, ok := done[key]
+		if !ok {
+			err = check(child, issuer)
+			done[key] = err
+		}
+		return err
+	}
+}
+
+// pair identifies a certificate and its issuer, octet for octet.
+type pair [2][32]byte
+
+func pairOf(c, issuer *cert.Certificate) pair {
+	return pair{c.Fingerprint(), issuer.Fingerprint()}
+}
+
+func (x *examiner) signer(si *cms.SignerInfo) *signerFacts {
+	s := &signerFacts{info: si, best: -1}
+	// Errors of both are found again, and judged, by the verification of the
+	// signature, which needs these attributes too.
+	if t, ok, err := si.SigningTime(); err == nil && ok {
+		s.claimed = &t
+	}
+	s.digest = x.shownDigest(si)
+	s.identity = x.identify(si)
+	s.unsigned = examineUnsigned(si)
+	x.tokens(s)
+	s.date, s.source = x.signingDate(s)
+	if c := s.identity.certificate; c != nil {
+		s.chain.path, s.chain.pathErr = x.path(c, x.sd.Certificates, s.date)
+	}
+	s.chain.shown = shownChain(s.identity.shown(), s.chain.path, x.sd.Certificates)
+	return s
+}
+
+func (id identity) shown() *cert.Certificate {
+	if id.certificate != nil {
+		return id.certificate
+	}
+	return id.named
+}
+
+// identify finds the certificate the signature verifies with. The bag is not
+// signed: whatever bears the signer's name is tried, and the signature
+// decides. Two that fit, which takes a forged certificate for the same key,
+// leave it open whom the signature is by.
+func (x *examiner) identify(si *cms.SignerInfo) identity {
+	var candidates []*cert.Certificate
+	for _, c := range x.sd.SignerCertificates(si) {
+		if !slices.ContainsFunc(candidates, c.Equal) {
+			candidates = append(candidates, c)
+		}
+	}
+	if len(candidates) == 0 {
+		return identity{err: errNoCertificate}
+	}
+	id := identity{named: candidates[0]}
+	if len(candidates) > maxCandidates {
+		id.err = errTooManyNamed
+		return id
+	}
+	digest, err := x.contentDigest(si)
+	if err != nil {
+		id.err = err
+		return id
+	}
+	for _, c := range candidates {
+		err := x.verify(si, c, digest)
+		switch {
+		case err == nil && id.certificate != nil:
+			return identity{named: candidates[0], err: errAmbiguousSigner}
+		case err == nil:
+			id.certificate = c
+		case id.err == nil || verifyStage(err) > verifyStage(id.err):
+			id.err = err
+		}
+	}
+	if id.certificate != nil {
+		id.err = nil
+	}
+	return id
+}
+
+func (x *examiner) verify(si *cms.SignerInfo, c *cert.Certificate, digest []byte) error {
+	err := si.Verify(c, x.sd.ContentType, digest)
+	if errors.Is(err, alg.ErrNeedsMessage) {
+		return x.sd.Verify(si, c, x.content)
+	}
+	return err
+}
+
+// contentDigest computes each digest of the content once, not once a signer.
+func (x *examiner) contentDigest(si *cms.SignerInfo) ([]byte, error) {
+	key := digestKey{algorithm: si.DigestAlgorithm.OID, plain: si.RawSignedAttrs == nil}
+	d, ok := x.digests[key]
+	if !ok {
+		d.sum, d.err = x.sd.ContentDigest(si, x.content)
+		x.digests[key] = d
+	}
+	return d.sum, d.err
+}
+
+// shownDigest returns the digest for the report.
+func (x *examiner) shownDigest(si *cms.SignerInfo) []byte {
+	if d, ok, err := si.MessageDigest(); err == nil && ok {
+		return d
+	}
+	d, err := x.contentDigest(si)
+	if err != nil {
+		return nil
+	}
+	return d
+}
+
+// The stages of cms.SignerInfo.Verify, in their order.
+const (
+	stageCertificate = iota
+	stageAlgorithm
+	stageAttributes
+	stageDigest
+	stageSignature
+)
+
+// verifyStage tells how far a verification came before it ended with err.
+func verifyStage(err error) int {
+	switch {
+	case errors.Is(err, cms.ErrSignature):
+		return stageSignature
+	case errors.Is(err, cms.ErrDigestMismatch), errors.Is(err, cms.ErrDetached):
+		return stageDigest
+	case errors.Is(err, cms.ErrAttribute), errors.Is(err, cms.ErrContentType):
+		return stageAttributes
+	case errors.Is(err, errNoCertificate), errors.Is(err, errTooManyNamed),
+		errors.Is(err, errAmbiguousSigner), errors.Is(err, cms.ErrCertificate):
+		return stageCertificate
+	}
+	return stageAlgorithm
+}
+
+// signingDate chooses what the signature is judged at. Only a token that
+// would be sound were it not revoked gives a date: the time in a forged one
+// means nothing.
+func (x *examiner) signingDate(s *signerFacts) (time.Time, DateSource) {
+	switch {
+	case s.best >= 0:
+		return s.tokens[s.best].token.Info.GenTime, DateFromTimeStamp
+	case s.claimed != nil:
+		return *s.claimed, DateFromSigningTime
+	}
+	return x.at, DateFromNow
+}
+
+func (x *examiner) path(c *cert.Certificate, bag []*cert.Certificate, at time.Time) (*cert.Path, error) {
+	return cert.BuildPath(c, cert.PathOptions{
+		Anchors:        x.anchors,
+		Intermediates:  bag,
+		At:             at,
+		CheckSignature: x.check,
+	})
+}
+
+// bag checks all that rides along in the document, once all paths are known,
+// for every signer alike: whose a certificate is cannot be told.
+func (x *examiner) bag(f *facts) {
+	known := x.anchors.Certificates()
+	for _, s := range f.signers {
+		if s.chain.path != nil {
+			known = append(known, s.chain.path.Certificates...)
+		}
+	}
+	err := checkBag(x.sd, known)
+	for _, s := range f.signers {
+		s.chain.bagErr = err
+	}
+}
+
+// checkBag checks the certificates and CRLs that a SignedData carries.
+func checkBag(sd *cms.SignedData, known []*cert.Certificate) error {
+	if err := cert.CheckBag(sd.Certificates, known); err != nil {
+		return err
+	}
+	return checkCRLs(sd, known)
+}
+
+// shownChain lists the certificate and its issuers as far as the bag has
+// them: along the path, or without one by their names.
+func shownChain(leaf *cert.Certificate, path *cert.Path, bag []*cert.Certificate) []*cert.Certificate {
+	if leaf == nil {
+		return nil
+	}
+	out := []*cert.Certificate{leaf}
+	if path != nil {
+		for _, c := range path.Certificates[1:] {
+			if slices.ContainsFunc(bag, c.Equal) {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	for len(out) < maxChain {
+		last := out[len(out)-1]
+		i := slices.IndexFunc(bag, func(c *cert.Certificate) bool {
+			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(out, c.Equal)
+		})
+		if i < 0 {
+			break
+		}
+		out = append(out, bag[i])
+	}
+	return out
+}
