@@ -144,7 +144,10 @@ func sequenceOf(e ber.Element, f func(ber.Element) error) error {
 // each calls f for each element inside e, whatever the tag of e.
 func each(e ber.Element, f func(ber.Element) error) error {
 	r := e.Children()
-	for !r.Empty() {
+	for n := 0; !r.Empty(); n++ {
+		if n == maxListed {
+			return syntaxErrorf("more than %d entries", maxListed)
+		}
 		item, err := r.Next()
 		if err != nil {
 			return err

@@ -44,6 +44,7 @@ func ParseNameElement(e ber.Element) (Name, error) {
 	if e.Tag != ber.TagSequence {
 		return Name{}, fmt.Errorf("%w: tag %#02x is no Name", ErrSyntax, e.Tag)
 	}
+	count := 0
 	for rdns := e.Children(); !rdns.Empty(); {
 		set, err := rdns.Read(ber.TagSet)
 		if err != nil {
@@ -54,6 +55,9 @@ func ParseNameElement(e ber.Element) (Name, error) {
 			a, err := parseAttribute(&attrs)
 			if err != nil {
 				return Name{}, fmt.Errorf("name: %w", err)
+			}
+			if count++; count > maxAttributes {
+				return Name{}, fmt.Errorf("%w: name of more than %d attributes", ErrSyntax, maxAttributes)
 			}
 			rdn = append(rdn, a)
 		}

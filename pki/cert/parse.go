@@ -9,6 +9,16 @@ import (
 )
 
 const (
+	// maxCertificate bounds the size. Real certificates have 1 to 10 KiB, one
+	// with a post-quantum signature 50.
+	maxCertificate = 256 << 10
+	// maxAttributes bounds the attributes of a name, maxListed the entries
+	// of one list in an extension. What is read takes several times the
+	// memory of its encoding, and a document may hold a thousand
+	// certificates. Real names have a dozen attributes, the longest lists
+	// of alternative names some hundreds.
+	maxAttributes = 128
+	maxListed     = 1024
 	// maxSerial bounds serial numbers. RFC 5280 4.1.2.2 allows 20 octets;
 	// CAs that put a sign octet or a 32-octet digest there exist.
 	maxSerial = 33
@@ -25,6 +35,9 @@ func syntaxErrorf(format string, args ...any) error {
 // tells where it is tolerant. The result aliases der. Errors wrap [ErrSyntax]
 // or those of pki/ber; a public key of an unknown algorithm is no error.
 func Parse(der []byte) (*Certificate, error) {
+	if len(der) > maxCertificate {
+		return nil, syntaxErrorf("%d octets", len(der))
+	}
 	root, err := ber.Parse(der)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)

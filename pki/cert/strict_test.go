@@ -124,6 +124,9 @@ func TestParseIsStrict(t *testing.T) {
 		}),
 		"no list of extensions":       der(func(p *parts) { p.tail = [][]byte{ber.Tagged(0xa3, ber.Null())} }),
 		"an extension twice":          good.extensions(extension(cert.OIDOCSPNoCheck, ber.Null()), extension(cert.OIDOCSPNoCheck, ber.Null())).der(),
+		"1025 alternative names":      good.extensions(extension(cert.OIDSubjectAltName, ber.Sequence(slices.Repeat([][]byte{ber.Tagged(ber.Context(2), []byte("a"))}, 1025)...))).der(),
+		"name of 129 attributes":      der(func(p *parts) { p.subject = manyAttributes(129) }),
+		"257 KiB":                     good.extensions(extension(ber.MustOID("1.2.3"), make([]byte, 257<<10))).der(),
 		"101 extensions":              good.extensions(manyExtensions(101)...).der(),
 		"extension no sequence":       good.extensions(ber.Null()).der(),
 		"extension without a type":    good.extensions(ber.Sequence()).der(),
@@ -188,6 +191,10 @@ func TestParseIsStrict(t *testing.T) {
 	}
 }
 
+func manyAttributes(n int) []byte {
+	return ber.Sequence(slices.Repeat([][]byte{ber.Set(ber.Sequence(cert.OIDCommonName.DER(), ber.UTF8String("a")))}, n)...)
+}
+
 func manyExtensions(n int64) [][]byte {
 	list := make([][]byte, n)
 	for i := range list {
@@ -202,6 +209,7 @@ func TestParseToleratesWhatProductionHolds(t *testing.T) {
 		"TRUE as 01, no path length": good.extensions(ber.Sequence(cert.OIDBasicConstraints.DER(), []byte{1, 1, 1}, ber.OctetString(ber.Sequence([]byte{1, 1, 1})))),
 		"critical FALSE written out": good.extensions(ber.Sequence(cert.OIDOCSPNoCheck.DER(), ber.Bool(false), ber.OctetString(ber.Null()))),
 		"CA FALSE written out":       good.extensions(extension(cert.OIDBasicConstraints, ber.Sequence(ber.Bool(false)))),
+		"1024 alternative names":     good.extensions(extension(cert.OIDSubjectAltName, ber.Sequence(slices.Repeat([][]byte{ber.Tagged(ber.Context(2), []byte("a"))}, 1024)...))),
 		"100 extensions":             good.extensions(manyExtensions(100)...),
 		"other forms of names": good.extensions(extension(cert.OIDSubjectAltName, ber.Sequence(
 			ber.Tagged(ber.Context(8), []byte{1}), ber.Tagged(ber.ContextConstructed(0), ber.MustOID("1.2.3").DER(), ber.Tagged(0xa0, ber.Null()))))),
@@ -211,6 +219,17 @@ func TestParseToleratesWhatProductionHolds(t *testing.T) {
 		if _, err := cert.Parse(p.der()); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	long := good
+	long.subject = manyAttributes(128)
+	if c, err := cert.Parse(long.der()); err != nil || len(c.Subject.RDNs) != 128 {
+		t.Errorf("name of 128 attributes: %v", err)
+	}
+	stamped := good.extensions(extension(cert.OIDAuthorityInfoAccess, ber.Sequence(
+		ber.Sequence(ber.MustOID("1.3.6.1.5.5.7.48.3").DER(), ber.Tagged(ber.Context(6), []byte("http://a/tst"))),
+		ber.Sequence(ber.MustOID("1.3.6.1.5.5.7.48.9").DER(), ber.Tagged(ber.Context(6), []byte("http://a/other"))))))
+	if c, err := cert.Parse(stamped.der()); err != nil || !slices.Equal(c.TimeStampServers, []string{"http://a/tst"}) || c.OCSPServers != nil || c.CAIssuers != nil {
+		t.Errorf("timestamp authority: %v, %+v", err, c)
 	}
 	explicit := good
 	explicit.version, explicit.tail = ber.Tagged(0xa0, ber.Int64(0)), nil
