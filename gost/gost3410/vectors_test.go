@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"imzo/gost/gost28147"
 	"imzo/gost/gost3410"
 	"imzo/gost/gost341194"
 )
@@ -139,6 +140,118 @@ func TestKnownEIMZOSignaturesVerify(t *testing.T) {
 		}
 		if keys["api"].Verify(once[:], unhex(t, sig)) {
 			t.Errorf("API key of %s verifies over the single hash", domain)
+		}
+	}
+}
+
+// RFC 4357 gives no value for VKO, but the examples of RFC 4490 wrap a content
+// key under one: a wrong agreement would not pass the MAC of the wrapping.
+func TestExamplesOfRFC4490And4491(t *testing.T) {
+	var v struct {
+		Comment              string `json:"comment"`
+		D                    string `json:"d"`
+		PublicKey            string `json:"publicKey"`
+		CertificateTBS       string `json:"certificateTBS"`
+		CertificateSignature string `json:"certificateSignature"`
+		Message              string `json:"message"`
+		MessageSignature     string `json:"messageSignature"`
+		Envelopes            []struct {
+			Comment    string `json:"comment"`
+			Sender     string `json:"sender"`
+			UKM        string `json:"ukm"`
+			Wrapped    string `json:"wrapped"`
+			MAC        string `json:"mac"`
+			IV         string `json:"iv"`
+			Ciphertext string `json:"ciphertext"`
+			Wrap       string `json:"wrap"`
+		} `json:"envelopes"`
+	}
+	readVectors(t, "rfc4490.json", &v)
+	key, err := gost3410.NewPrivateKey(gost3410.CryptoProA(), unhex(t, v.D))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(key.PublicKey().Bytes()); got != v.PublicKey {
+		t.Errorf("public key %s, want %s", got, v.PublicKey)
+	}
+	for what, signed := range map[string][2]string{
+		"certificate": {v.CertificateTBS, v.CertificateSignature},
+		"message":     {v.Message, v.MessageSignature},
+	} {
+		digest := gost341194.Sum256(unhex(t, signed[0]))
+		if !key.PublicKey().Verify(digest[:], unhex(t, signed[1])) {
+			t.Errorf("the signature of the %s does not verify", what)
+		}
+	}
+	if len(v.Envelopes) != 2 {
+		t.Fatalf("%d envelopes", len(v.Envelopes))
+	}
+	for _, e := range v.Envelopes {
+		sender, err := gost3410.ParsePublicKey(gost3410.CryptoProA(), unhex(t, e.Sender))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kek, err := key.VKO(sender, unhex(t, e.UKM))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sbox := gost28147.SBoxCryptoProA()
+		wrapped := slices.Concat(unhex(t, e.UKM), unhex(t, e.Wrapped), unhex(t, e.MAC))
+		unwrap := gost28147.UnwrapKeyCryptoPro
+		if e.Wrap == "GOST 28147-89" {
+			unwrap = gost28147.UnwrapKey
+		}
+		cek, err := unwrap(kek, wrapped, sbox)
+		if err != nil {
+			t.Errorf("%s: %v", e.Comment, err)
+			continue
+		}
+		block, err := gost28147.NewCipher(cek, sbox)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := gost28147.NewCFBDecrypter(block, unhex(t, e.IV), gost28147.NoMeshing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := unhex(t, e.Ciphertext)
+		stream.XORKeyStream(text, text)
+		if string(text) != string(unhex(t, v.Message)) {
+			t.Errorf("%s: %q", e.Comment, text)
+		}
+	}
+}
+
+func TestKnownVKO(t *testing.T) {
+	var vectors []struct {
+		Comment string `json:"comment"`
+		Curve   string `json:"curve"`
+		D       string `json:"d"`    // little-endian
+		Peer    string `json:"peer"` // the peer's private key, little-endian
+		UKM     string `json:"ukm"`
+		KEK     string `json:"kek"`
+	}
+	readVectors(t, "vko.json", &vectors)
+	for _, v := range vectors {
+		private := func(s string) *gost3410.PrivateKey {
+			t.Helper()
+			d := unhex(t, s)
+			slices.Reverse(d)
+			k, err := gost3410.NewPrivateKey(curveNamed(t, v.Curve), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k
+		}
+		a, b := private(v.D), private(v.Peer)
+		for _, pair := range [][2]*gost3410.PrivateKey{{a, b}, {b, a}} {
+			kek, err := pair[0].VKO(pair[1].PublicKey(), unhex(t, v.UKM))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(kek); got != v.KEK {
+				t.Errorf("%s: %s, want %s", v.Comment, got, v.KEK)
+			}
 		}
 	}
 }
