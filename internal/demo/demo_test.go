@@ -1,0 +1,277 @@
+package demo
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"imzo/internal/testpki"
+	"imzo/pki/cms"
+	"imzo/pki/keystore"
+)
+
+// backend is an E-IMZO-SERVER that answers what it is told to.
+type backend struct {
+	*httptest.Server
+	status  int
+	answer  string
+	request *http.Request
+	body    string
+}
+
+func newBackend(t *testing.T) *backend {
+	b := &backend{status: 200, answer: `{"status":1,"message":"","subjectCertificateInfo":{"serialNumber":"1","subjectName":{"CN":"A"}}}`}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		b.request, b.body = r, string(body)
+		w.WriteHeader(b.status)
+		io.WriteString(w, b.answer)
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+// keyFolder makes a folder with one key, whose password is "1", and a file
+// that is none.
+func keyFolder(t *testing.T) (dir string, user testpki.Entity) {
+	t.Helper()
+	dir = t.TempDir()
+	pki := testpki.New(t, "ozdst")
+	user = pki.User(t, testpki.Person)
+	pfx, err := keystore.CreatePFX(rand.Reader, []keystore.Entry{{Alias: keystore.Alias(user.Cert, time.UTC), Key: user.Key, Chain: user.Chain}}, "1", keystore.ProfileJava8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"DS1.pfx": pfx, "damaged.PFX": []byte("x"), "notes.txt": pfx} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, user
+}
+
+type browser struct {
+	t       *testing.T
+	site    *Site
+	cookie  string
+	headers map[string]string
+	host    string
+}
+
+func (b *browser) do(method, path, contentType, body string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = b.host
+	r.RemoteAddr = "127.0.0.1:5000"
+	r.Header.Set("Content-Type", contentType)
+	if b.cookie != "" {
+		r.Header.Set("Cookie", b.cookie)
+	}
+	for k, v := range b.headers {
+		r.Header.Set(k, v)
+	}
+	w := httptest.NewRecorder()
+	b.site.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if b.cookie = c.Name + "=" + c.Value; c.MaxAge < 0 {
+			b.cookie = ""
+		}
+	}
+	return w
+}
+
+func newBrowser(t *testing.T, back *backend, dir string, now func() time.Time) *browser {
+	t.Helper()
+	site, err := New(back.URL, LocalSigner{Dir: dir, Now: now}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t: t, site: site, host: "127.0.0.1:8000"}
+}
+
+const jsonType = "application/json"
+
+func TestForeignPagesAreKeptOut(t *testing.T) {
+	dir, _ := keyFolder(t)
+	for name, tt := range map[string]struct {
+		host    string
+		headers map[string]string
+		want    int
+	}{
+		"own page":               {"127.0.0.1:8000", map[string]string{"Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "same-origin"}, 200},
+		"own page, by name":      {"localhost:8000", map[string]string{"Origin": "http://localhost:8000"}, 200},
+		"own page, IPv6":         {"[::1]:8000", nil, 200},
+		"typed into the bar":     {"127.0.0.1:8000", map[string]string{"Sec-Fetch-Site": "none"}, 200},
+		"foreign origin":         {"127.0.0.1:8000", map[string]string{"Origin": "https://evil.example"}, 403},
+		"other port":             {"127.0.0.1:8000", map[string]string{"Origin": "http://127.0.0.1:8001"}, 403},
+		"null origin":            {"127.0.0.1:8000", map[string]string{"Origin": "null"}, 403},
+		"cross-site fetch":       {"127.0.0.1:8000", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"rebound name":           {"evil.example:8000", nil, 403},
+		"address of the network": {"192.0.2.1:8000", nil, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBrowser(t, newBackend(t), dir, time.Now)
+			b.host, b.headers = tt.host, tt.headers
+			if w := b.do("GET", "/signer/keys", "", ""); w.Code != tt.want {
+				t.Errorf("status %d, want %d", w.Code, tt.want)
+			}
+		})
+	}
+	b := newBrowser(t, newBackend(t), dir, time.Now)
+	if w := b.do("POST", "/signer/sign", "text/plain", `{"key":"DS1.pfx","password":"1","data64":""}`); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("a form of another page could sign: %d", w.Code)
+	}
+	if csp := b.do("GET", "/", "", "").Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") {
+		t.Errorf("policy %q", csp)
+	}
+}
+
+func TestSignerSignsWithListedKeysOnly(t *testing.T) {
+	dir, user := keyFolder(t)
+	b := newBrowser(t, newBackend(t), dir, func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) })
+	var list struct{ Keys []Key }
+	if err := json.Unmarshal(b.do("GET", "/signer/keys", "", "").Body.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Keys) != 1 || list.Keys[0].ID != "DS1.pfx" || list.Keys[0].Subject != "IVANOV IVAN IVANOVICH" {
+		t.Fatalf("keys %+v", list.Keys)
+	}
+	w := b.do("POST", "/signer/sign", jsonType, `{"key":"DS1.pfx","password":"1","data64":"U2Fsb20=","detached":true}`)
+	var signed struct {
+		PKCS7 []byte `json:"pkcs7_64"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &signed); err != nil {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	sd, err := cms.Parse(signed.PKCS7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sd.Detached() {
+		t.Error("not detached")
+	}
+	if err := sd.Verify(sd.SignerInfos[0], user.Cert, []byte("Salom")); err != nil {
+		t.Error(err)
+	}
+	for body, want := range map[string]int{
+		`{"key":"DS1.pfx","password":"2","data64":""}`:      403,
+		`{"key":"notes.txt","password":"1","data64":""}`:    403,
+		`{"key":"../x/DS1.pfx","password":"1","data64":""}`: 403,
+		`{"key":"DS1.pfx","password":"1","data64":"*"}`:     400,
+		`{"key":"DS1.pfx","password":"1","data":""}`:        400,
+		`nonsense`: 400,
+		`{"key":"` + strings.Repeat("x", maxBody) + `"}`: 413,
+	} {
+		if w := b.do("POST", "/signer/sign", jsonType, body); w.Code != want {
+			t.Errorf("%.60s: %d %s, want %d", body, w.Code, w.Body, want)
+		}
+	}
+	missing := newBrowser(t, newBackend(t), filepath.Join(dir, "none"), time.Now)
+	if w := missing.do("GET", "/signer/keys", "", ""); w.Code != 500 {
+		t.Errorf("folder that is missing: %d", w.Code)
+	}
+}
+
+func TestSessionBeginsWithAValidAnswerAndEnds(t *testing.T) {
+	dir, _ := keyFolder(t)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	back := newBackend(t)
+	b := newBrowser(t, back, dir, func() time.Time { return now })
+	me := func() string { return strings.TrimSpace(b.do("GET", "/app/me", "", "").Body.String()) }
+
+	back.answer = `{"status":-20,"message":"late"}`
+	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 403 || !strings.Contains(w.Body.String(), "-20 - late") {
+		t.Errorf("refused log-in: %d %s", w.Code, w.Body)
+	}
+	if me() != `{"person":null}` {
+		t.Errorf("logged in without a right answer: %s", me())
+	}
+	back.answer = `{"status":1,"subjectCertificateInfo":{"serialNumber":"1","subjectName":{"CN":"A"}}}`
+	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 200 {
+		t.Fatalf("log-in: %d %s", w.Code, w.Body)
+	}
+	if back.request.URL.Path != "/backend/auth" || back.body != "AA==" || back.request.Host != "127.0.0.1:8000" || back.request.Header.Get("X-Real-IP") != "127.0.0.1" {
+		t.Errorf("asked %s for %s with %q, headers %v", back.request.URL, back.request.Host, back.body, back.request.Header)
+	}
+	if !strings.Contains(me(), `"CN":"A"`) {
+		t.Errorf("session: %s", me())
+	}
+	back.answer = `{"status":1}`
+	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB==","data64":"CC=="}`); w.Code != 200 || back.body != "CC==|BB==" || back.request.URL.Path != "/backend/pkcs7/verify/detached" {
+		t.Errorf("verify: %d, %s %s", w.Code, back.request.URL.Path, back.body)
+	}
+	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB=="}`); w.Code != 200 || back.body != "BB==" || back.request.URL.Path != "/backend/pkcs7/verify/attached" {
+		t.Errorf("verify: %d, %s %s", w.Code, back.request.URL.Path, back.body)
+	}
+	now = now.Add(sessionLife + time.Second)
+	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB=="}`); w.Code != 401 {
+		t.Errorf("verify in an old session: %d", w.Code)
+	}
+	b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`)
+	cookie := b.cookie
+	b.do("POST", "/app/logout", jsonType, `{}`)
+	b.cookie = cookie
+	if me() != `{"person":null}` {
+		t.Errorf("after log-out: %s", me())
+	}
+}
+
+func TestServerTroubleIsTold(t *testing.T) {
+	dir, _ := keyFolder(t)
+	back := newBackend(t)
+	b := newBrowser(t, back, dir, time.Now)
+	back.status, back.answer = 503, "no memory"
+	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 502 || !strings.Contains(w.Body.String(), "503: no memory") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	back.status, back.answer = 200, "<html>"
+	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 502 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.do("GET", "/frontend/challenge?_uc=1", "", ""); w.Code != 200 || back.request.Header.Get("X-Forwarded-For") != "127.0.0.1" {
+		t.Errorf("proxied: %d, %v", w.Code, back.request.Header)
+	}
+	back.Close()
+	if w := b.do("GET", "/frontend/challenge", "", ""); w.Code != 502 {
+		t.Errorf("server down: %d %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 502 {
+		t.Errorf("server down: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestSessionsAreBounded(t *testing.T) {
+	dir, _ := keyFolder(t)
+	b := newBrowser(t, newBackend(t), dir, time.Now)
+	for range maxSessions + 10 {
+		b.site.open(nil)
+	}
+	if n := len(b.site.session); n > maxSessions {
+		t.Errorf("%d sessions kept", n)
+	}
+}
+
+func TestSignErrorsAreTyped(t *testing.T) {
+	dir, _ := keyFolder(t)
+	s := LocalSigner{Dir: dir, Now: time.Now}
+	if _, err := s.Sign("DS1.pfx", "wrong", nil, false); !errors.Is(err, ErrPassword) {
+		t.Errorf("wrong password: %v", err)
+	}
+	if _, err := s.Sign("damaged.PFX", "1", nil, false); !errors.Is(err, ErrNoKey) {
+		t.Errorf("damaged file: %v", err)
+	}
+	if got := commonName("no pairs here"); got != "no pairs here" {
+		t.Errorf("name of a strange alias: %q", got)
+	}
+}
