@@ -87,6 +87,10 @@ func CreatePFX(rand io.Reader, entries []Entry, password string, p Profile) ([]b
 	if err != nil {
 		return nil, err
 	}
+	return prof.create(rand, entries, password)
+}
+
+func (prof *profile) create(rand io.Reader, entries []Entry, password string) ([]byte, error) {
 	if err := checkEntries(entries); err != nil {
 		return nil, err
 	}

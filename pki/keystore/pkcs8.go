@@ -336,8 +336,8 @@ func newGOSTKey(oid, set ber.OID, d, public []byte) (*alg.PrivateKey, error) {
 
 // MarshalPKCS8 returns the PrivateKeyInfo of a key in memory: O'z DSt and
 // O'z MSt keys as E-IMZO writes them (form 1 of [ParsePKCS8], never the others:
-// E-IMZO cannot read them everywhere), GOST R 34.10-2001 keys as OpenSSL's
-// engine does, others as every tool does. The caller clears the result. A key
+// E-IMZO cannot read them everywhere), GOST R 34.10-2001 keys in the shape of
+// form 2 that OpenSSL's engine and BouncyCastle read, others as every tool does. The caller clears the result. A key
 // in a card or HSM gives an error that wraps [ErrUnsupported].
 func MarshalPKCS8(k *alg.PrivateKey) ([]byte, error) {
 	s, ok := k.Signer().(*gost3410.PrivateKey)
@@ -356,7 +356,9 @@ func MarshalPKCS8(k *alg.PrivateKey) ([]byte, error) {
 	spki := k.PublicKey()
 	if k.Family() == alg.FamilyGOST2001 {
 		slices.Reverse(d)
-		return ber.Sequence(ber.Int64(0), spki.Algorithm.Marshal(), ber.OctetString(d)), nil
+		inner := ber.OctetString(d)
+		defer clear(inner)
+		return ber.Sequence(ber.Int64(0), spki.Algorithm.Marshal(), ber.OctetString(inner)), nil
 	}
 	set := spki.ParamSet.DER()
 	secret := ber.OctetString(d)

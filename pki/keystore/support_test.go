@@ -2,7 +2,9 @@ package keystore
 
 import (
 	"crypto/rand"
+	"crypto/sha1"
 	"encoding/hex"
+	"io"
 	"testing"
 
 	"imzo/internal/testpki"
@@ -77,4 +79,24 @@ func checkSameEntry(t testing.TB, got, want Entry) {
 		}
 	}
 	checkPair(t, got.Key, want.Chain[0])
+}
+
+// fastProfile has the shape of ProfileJava8 and few iterations.
+func fastProfile() *profile {
+	return &profile{
+		keys:          func(rand io.Reader) (*encryption, []byte, error) { return newPBE1(rand, oidPBE3DES, 3) },
+		certs:         func(rand io.Reader) (*encryption, []byte, error) { return newPBE1(rand, oidPBERC240, 2) },
+		mac:           sha1.New,
+		macID:         alg.NewNull(alg.OIDDigestSHA1),
+		macIterations: 2,
+	}
+}
+
+func fastPFX(t testing.TB, password string, entries ...Entry) []byte {
+	t.Helper()
+	data, err := fastProfile().create(rand.Reader, entries, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
