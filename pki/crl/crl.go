@@ -51,6 +51,7 @@ var (
 var (
 	oidCRLNumber                = ber.MustOID("2.5.29.20")
 	oidReasonCode               = ber.MustOID("2.5.29.21")
+	oidInvalidityDate           = ber.MustOID("2.5.29.24")
 	oidDeltaCRLIndicator        = ber.MustOID("2.5.29.27")
 	oidIssuingDistributionPoint = ber.MustOID("2.5.29.28")
 )
@@ -77,6 +78,8 @@ type Entry struct {
 	Serial    *big.Int
 	RevokedAt time.Time
 	Reason    int // CRLReason; NoReason when absent
+	// InvalidityDate is since when the key is suspected; zero when absent.
+	InvalidityDate time.Time
 }
 
 // Parse reads a list with all its entries. Errors wrap [ErrFormat] or
@@ -228,10 +231,10 @@ func (l *CRL) parseExtensions(tagged ber.Element) error {
 // checkScope accepts an issuing distribution point that only says where the
 // list lies (RFC 5280 5.2.5).
 func checkScope(value ber.Element) error {
-	for r := value.Children(); ; {
-		if err := r.Done(); err == nil {
-			return nil
-		}
+	if value.Tag != ber.TagSequence {
+		return fmt.Errorf("tag %#02x is no IssuingDistributionPoint", value.Tag)
+	}
+	for r := value.Children(); !r.Empty(); {
 		e, err := r.Next()
 		if err != nil {
 			return err
@@ -246,6 +249,7 @@ func checkScope(value ber.Element) error {
 			return fmt.Errorf("%w: not for all reasons", ErrUnsupported)
 		}
 	}
+	return nil
 }
 
 func eachExtension(list ber.Element, f func(ber.OID, bool, ber.Element) error) error {
@@ -336,15 +340,23 @@ func parseEntry(e ber.Element, v2 bool) (Entry, error) {
 			return out, errors.New("extensions in version 1")
 		}
 		if err := eachExtension(extensions, func(oid ber.OID, critical bool, value ber.Element) error {
-			if oid == oidReasonCode {
+			switch {
+			case oid == oidReasonCode:
+				if value.Tag != ber.TagEnumerated {
+					return fmt.Errorf("tag %#02x is no CRLReason", value.Tag)
+				}
 				n, err := value.Int64()
 				if err != nil || n < 0 || n > 10 || n == 7 {
 					return errors.New("unknown CRLReason")
 				}
 				out.Reason = int(n)
-				return nil
-			}
-			if critical { // certificateIssuer: an indirect list
+			case oid == oidInvalidityDate:
+				if value.Tag != ber.TagGeneralizedTime {
+					return fmt.Errorf("tag %#02x is no InvalidityDate", value.Tag)
+				}
+				out.InvalidityDate, err = value.Time()
+				return err
+			case critical: // certificateIssuer: an indirect list
 				return fmt.Errorf("%w: critical entry extension %s", ErrUnsupported, oid)
 			}
 			return nil
@@ -389,15 +401,38 @@ func (l *CRL) Fresh(now time.Time) error {
 
 // Lookup finds the entry of a serial number and tells whether there is one.
 // An entry with the reason removeFromCRL is none: it belongs to delta lists.
+// Entries are passed over by the octets of their serial number, so that a
+// search allocates nothing until it finds one.
 func (l *CRL) Lookup(serial *big.Int) (entry Entry, revoked bool, err error) {
 	const removeFromCRL = 8
-	err = l.walk(func(e Entry) bool {
-		if e.Serial.Cmp(serial) == 0 && e.Reason != removeFromCRL {
-			entry, revoked = e, true
+	if l.entries.Raw == nil {
+		return Entry{}, false, nil
+	}
+	want, err := ber.Parse(ber.Int(serial))
+	if err != nil {
+		return Entry{}, false, err
+	}
+	for r := l.entries.Children(); !r.Empty(); {
+		e, err := r.Read(ber.TagSequence)
+		if err != nil {
+			return Entry{}, false, err
 		}
-		return !revoked
-	}, true)
-	return entry, revoked, err
+		in := e.Children()
+		id, err := in.Read(ber.TagInteger)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		if !bytes.Equal(id.Content, want.Content) { // both minimal
+			continue
+		}
+		if entry, err = parseEntry(e, true); err != nil {
+			return Entry{}, false, err
+		}
+		if entry.Reason != removeFromCRL {
+			return entry, true, nil
+		}
+	}
+	return Entry{}, false, nil
 }
 
 // Each calls f for every entry in order until it returns false.
@@ -410,15 +445,30 @@ type Template struct {
 	Entries                []Entry
 }
 
-// Create makes a list of version 2, signed by issuer's key.
+// Create makes a list of version 2, signed by issuer's key. Errors wrap
+// [ErrIssuer] when the key is not the issuer's, [ErrFormat] when the template
+// is no list that others would read.
 func Create(rand io.Reader, t *Template, issuer *cert.Certificate, key *alg.PrivateKey) ([]byte, error) {
+	if !bytes.Equal(key.PublicKey().Bits, issuer.PublicKey.Bits) {
+		return nil, fmt.Errorf("%w: the key is not the issuer's", ErrIssuer)
+	}
+	if !t.NextUpdate.After(t.ThisUpdate) {
+		return nil, fmt.Errorf("%w: nextUpdate is not after thisUpdate", ErrFormat)
+	}
 	algorithm := key.SignatureAlgorithm().Marshal()
 	parts := [][]byte{ber.Int64(1), algorithm, issuer.RawSubject, ber.Time(t.ThisUpdate), ber.Time(t.NextUpdate)}
 	var revoked [][]byte
 	for _, e := range t.Entries {
 		fields := [][]byte{ber.Int(e.Serial), ber.Time(e.RevokedAt)}
+		var extensions [][]byte
 		if e.Reason > 0 { // unspecified is left out (RFC 5280 5.3.1)
-			fields = append(fields, ber.Sequence(extension(oidReasonCode, ber.Enumerated(int64(e.Reason)))))
+			extensions = append(extensions, extension(oidReasonCode, ber.Enumerated(int64(e.Reason))))
+		}
+		if !e.InvalidityDate.IsZero() {
+			extensions = append(extensions, extension(oidInvalidityDate, ber.GeneralizedTime(e.InvalidityDate)))
+		}
+		if extensions != nil {
+			fields = append(fields, ber.Sequence(extensions...))
 		}
 		revoked = append(revoked, ber.Sequence(fields...))
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"imzo/pki/alg"
 	"imzo/pki/ber"
 )
 
@@ -15,8 +16,8 @@ const (
 	// a signed one carries certificates.
 	maxRequest = 64 << 10
 	// maxCertIDs bounds how many certificates one request asks about; each
-	// costs a look-up.
-	maxCertIDs = 32
+	// costs a look-up. A whole chain has four.
+	maxCertIDs = 16
 	// nonceSize is what RFC 9654 2.1 wants a client to send; it allows 1 to
 	// 128 octets.
 	nonceSize    = 32
@@ -53,16 +54,37 @@ func (r Request) Marshal() []byte {
 }
 
 // GetURL returns the address of the request in its GET form (RFC 6960 A.1).
+// All of "+", "/" and "=" are escaped: there are servers that take the first
+// for a space or merge a doubled second.
 func (r Request) GetURL(responder string) string {
-	return strings.TrimSuffix(responder, "/") + "/" + url.PathEscape(base64.StdEncoding.EncodeToString(r.Marshal()))
+	return strings.TrimSuffix(responder, "/") + "/" + url.QueryEscape(base64.StdEncoding.EncodeToString(r.Marshal()))
+}
+
+// ParseGetPath returns the octets of a request in its GET form. escaped is
+// what follows the responder's own path and its slash, as it stood on the
+// wire. Errors wrap [ErrFormat].
+func ParseGetPath(escaped string) ([]byte, error) {
+	// An octet takes 4/3 characters, and each of these three at most.
+	if len(escaped) > 4*maxRequest {
+		return nil, formatErrorf("path of %d characters", len(escaped))
+	}
+	text, err := url.PathUnescape(escaped)
+	if err != nil {
+		return nil, formatError(err)
+	}
+	der, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, formatError(err)
+	}
+	return der, nil
 }
 
 func nonceExtension(nonce []byte) []byte {
 	return ber.Sequence(oidNonce.DER(), ber.OctetString(ber.OctetString(nonce)))
 }
 
-// ParseRequest reads a request. The signature of a signed one is not checked:
-// nothing is answered to some and not to others.
+// ParseRequest reads a request. The signature of a signed one must be there in
+// form and is not checked: nothing is answered to some and not to others.
 func ParseRequest(der []byte) (*Request, error) {
 	if len(der) > maxRequest {
 		return nil, formatErrorf("request of %d octets", len(der))
@@ -72,7 +94,10 @@ func ParseRequest(der []byte) (*Request, error) {
 		return nil, formatError(err)
 	}
 	req := &Request{Raw: root.Raw}
-	return req, formatError(req.parse(root))
+	if err := req.parse(root); err != nil {
+		return nil, formatError(err)
+	}
+	return req, nil
 }
 
 func (req *Request) parse(root ber.Element) error {
@@ -84,8 +109,12 @@ func (req *Request) parse(root ber.Element) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := r.Optional(ber.ContextConstructed(0)); err != nil { // signature
+	if signature, ok, err := r.Optional(ber.ContextConstructed(0)); err != nil {
 		return err
+	} else if ok {
+		if err := checkSignatureForm(signature); err != nil {
+			return err
+		}
 	}
 	if err := r.Done(); err != nil {
 		return err
@@ -130,6 +159,34 @@ func (req *Request) parse(root ber.Element) error {
 		return fmt.Errorf("no certificate asked about")
 	}
 	if req.Nonce, err = readExtensions(&r, 2); err != nil {
+		return err
+	}
+	return r.Done()
+}
+
+// checkSignatureForm reads [0] { SEQUENCE { algorithm, BIT STRING, [0]
+// certificates OPTIONAL } } (RFC 6960 4.1.1).
+func checkSignatureForm(explicit ber.Element) error {
+	outer := explicit.Children()
+	signature, err := outer.Read(ber.TagSequence)
+	if err != nil {
+		return err
+	}
+	if err := outer.Done(); err != nil {
+		return err
+	}
+	r := signature.Children()
+	algorithm, err := r.Read(ber.TagSequence)
+	if err != nil {
+		return err
+	}
+	if _, err := alg.ParseAlgorithmIdentifier(algorithm); err != nil {
+		return err
+	}
+	if _, err := r.Read(ber.TagBitString); err != nil {
+		return err
+	}
+	if _, _, err := r.Optional(ber.ContextConstructed(0)); err != nil {
 		return err
 	}
 	return r.Done()

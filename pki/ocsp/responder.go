@@ -33,7 +33,10 @@ type Responder struct {
 	Now    func() time.Time
 	// Validity is nextUpdate minus thisUpdate.
 	Validity time.Duration
-	Rand     io.Reader
+	// ByName makes the responder name itself by its subject, for clients
+	// that do not know the key hash of RFC 6960 4.2.2.3.
+	ByName bool
+	Rand   io.Reader
 }
 
 // Answers tells whether id names a certificate of the responder's issuer.
@@ -67,7 +70,7 @@ func (p *Responder) Respond(ctx context.Context, request []byte) []byte {
 		return errorResponse(Unauthorized)
 	}
 	parts := [][]byte{
-		ber.Tagged(ber.ContextConstructed(2), ber.OctetString(p.Certificate.PublicKey.KeyID())),
+		p.responderID(),
 		ber.GeneralizedTime(now),
 		ber.Sequence(answers...),
 	}
@@ -85,6 +88,13 @@ func (p *Responder) Respond(ctx context.Context, request []byte) []byte {
 	}
 	return ber.Sequence(ber.Enumerated(int64(Successful)), ber.Tagged(ber.ContextConstructed(0),
 		ber.Sequence(oidBasic.DER(), ber.OctetString(ber.Sequence(basic...)))))
+}
+
+func (p *Responder) responderID() []byte {
+	if p.ByName {
+		return ber.Tagged(ber.ContextConstructed(1), p.Certificate.RawSubject)
+	}
+	return ber.Tagged(ber.ContextConstructed(2), ber.OctetString(p.Certificate.PublicKey.KeyID()))
 }
 
 func errorResponse(s ResponseStatus) []byte { return ber.Sequence(ber.Enumerated(int64(s))) }

@@ -71,8 +71,8 @@ func (a *Authority) token(req *Request) ([]byte, error) {
 		ber.Sequence(req.HashAlgorithm.Marshal(), ber.OctetString(req.HashedMessage)),
 		ber.Int(serial), ber.GeneralizedTime(now),
 	}
-	if seconds := int64(a.Accuracy / time.Second); seconds > 0 {
-		info = append(info, ber.Sequence(ber.Int64(seconds)))
+	if a.Accuracy > 0 {
+		info = append(info, marshalAccuracy(a.Accuracy))
 	}
 	if req.Nonce != nil {
 		info = append(info, ber.Int(req.Nonce))
@@ -88,6 +88,24 @@ func (a *Authority) token(req *Request) ([]byte, error) {
 		return document, err
 	}
 	return withoutCertificates(document)
+}
+
+// marshalAccuracy writes Accuracy, rounded up to its unit of a microsecond:
+// an authority must not claim to be better than it is.
+func marshalAccuracy(d time.Duration) []byte {
+	micros := int64((d + time.Microsecond - 1) / time.Microsecond)
+	var parts [][]byte
+	if n := micros / 1_000_000; n > 0 {
+		parts = append(parts, ber.Int64(n))
+	}
+	for i, n := range []int64{micros / 1000 % 1000, micros % 1000} {
+		if n > 0 {
+			e := ber.Int64(n)
+			e[0] = ber.Context(i)
+			parts = append(parts, e)
+		}
+	}
+	return ber.Sequence(parts...)
 }
 
 // signingCertificate returns SigningCertificateV2 with the default digest,

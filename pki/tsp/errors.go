@@ -19,6 +19,8 @@ var (
 	ErrSigner = errors.New("timestamp by who is no timestamp authority")
 	// ErrNonce tells that a response does not answer this request.
 	ErrNonce = errors.New("timestamp nonce differs")
+	// ErrTime is wrapped when a token is not from the time of its request.
+	ErrTime = errors.New("timestamp from another time than the request")
 	// ErrPolicy tells that a token is under another policy than asked for.
 	ErrPolicy = errors.New("timestamp under another policy")
 )
