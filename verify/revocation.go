@@ -18,7 +18,7 @@ const maxParallel = 8
 var (
 	errNoSource     = errors.New("no revocation source")
 	errNoStatus     = errors.New("the revocation source has no answer")
-	errNotAsked     = errors.New("the status was not asked for")
+	errNotAsked     = errors.New("the status was not asked for, since it could not matter")
 	errUnknown      = errors.New("the status of the certificate is unknown")
 	errUndated      = errors.New("the status has no date")
 	errStatusFuture = errors.New("the status is from the future")
@@ -40,7 +40,8 @@ type answer struct {
 
 // questions lists what a judgement by the policy needs to know, each
 // certificate once. Certificates without a path are not asked about: the
-// address to ask at is in the certificate, and anybody can write one.
+// address to ask at is in the certificate, and anybody can write one. Nor are
+// those of tokens whose signature is none: no answer could make it one.
 func (f *facts) questions(p Policy) []question {
 	if p.SkipRevocation {
 		return nil
@@ -56,6 +57,9 @@ func (f *facts) questions(p Policy) []question {
 		}
 	}
 	for _, s := range f.signers {
+		if s.identity.certificate == nil {
+			continue
+		}
 		add(s.chain.path)
 		for _, t := range s.tokens {
 			add(t.chain.path)
