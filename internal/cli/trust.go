@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"imzo/internal/httpx"
+	"imzo/internal/trust"
+	"imzo/pki/keystore"
+)
+
+// defaultTrustDir and defaultTrustURL are where trust services live unless
+// told otherwise.
+const (
+	defaultTrustDir = "imzo-trust"
+	defaultTrustURL = "http://127.0.0.1:8090"
+)
+
+func newTrustCommand(e env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "trust",
+		Short: "Run a CA with OCSP, timestamps and CRL",
+		Long: `Make and run a complete hierarchy of trust services: root, CA, timestamp
+authority, OCSP responder, CRL, users and organisations, VPN client keys. It
+stands in for the services that E-IMZO-SERVER reaches through vpn.e-imzo.uz.
+
+The hierarchy is a folder; every change is on the disk before a command ends,
+and a running 'imzo trust serve' takes it up at once.`,
+		Example: `  imzo trust init
+  imzo trust issue --cn 'IVANOV IVAN' --pinfl 30000000000000 --password-file pw -o DSKEYS
+  imzo trust serve
+  imzo trust revoke 218711a92 --reason keyCompromise`,
+	}
+	var dir, passwordFile string
+	c.PersistentFlags().StringVar(&dir, "dir", defaultTrustDir, "folder of the hierarchy")
+	c.PersistentFlags().StringVar(&passwordFile, "keys-password-file", "", "password of the service keys (default: the one kept in DIR/keys/password)")
+	options := func() (trust.Options, error) {
+		o := trust.Options{Now: e.now}
+		if passwordFile == "" {
+			return o, nil
+		}
+		p, err := e.readPassword(passwordFile, "")
+		o.Password = p
+		return o, err
+	}
+	open := func() (*trust.Authority, error) {
+		o, err := options()
+		if err != nil {
+			return nil, err
+		}
+		return trust.Open(dir, o)
+	}
+	c.AddCommand(
+		newTrustInit(e, &dir, options),
+		newTrustIssue(e, open),
+		newTrustList(e, open),
+		newTrustServe(e, open),
+		newTrustChange(e, "revoke SERIAL", "Revoke a certificate for good", open, true,
+			func(a *trust.Authority, serial, reason string) (trust.Record, error) { return a.Revoke(serial, reason) }),
+		newTrustChange(e, "suspend SERIAL", "Put a certificate on hold", open, false,
+			func(a *trust.Authority, serial, _ string) (trust.Record, error) { return a.Suspend(serial) }),
+		newTrustChange(e, "resume SERIAL", "End a suspension", open, false,
+			func(a *trust.Authority, serial, _ string) (trust.Record, error) { return a.Resume(serial) }),
+	)
+	return c
+}
+
+func newTrustInit(e env, dir *string, options func() (trust.Options, error)) *cobra.Command {
+	var o trust.InitOptions
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make a hierarchy",
+		Example: `  imzo trust init
+  imzo trust init --dir /srv/trust --url http://ca.example.uz --alg ozmst`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var err error
+			if o.Options, err = options(); err != nil {
+				return err
+			}
+			o.Password = o.Options.Password
+			a, err := trust.Init(*dir, o)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stdout, "hierarchy    %s\nroot         %s\nOCSP         %s\ntimestamps   %s\n",
+				*dir, filepath.Join(*dir, "root.pem"), a.OCSPURL(), a.TSAURL())
+			return nil
+		},
+	}
+	c.Flags().StringVar(&o.BaseURL, "url", defaultTrustURL, "address of the services, written into the certificates")
+	c.Flags().StringVar(&o.KeySpec, "alg", "ozdst", "keys: ozdst, ozmst, gost2001, rsa:2048, ecdsa:P-256, ...")
+	c.Flags().StringVar(&o.Organisation, "organisation", "", "O of the service certificates (default test.imzo.local)")
+	return c
+}
+
+func newTrustIssue(e env, open func() (*trust.Authority, error)) *cobra.Command {
+	var r trust.Request
+	var profile, passwordFile, out string
+	var modern, asJSON bool
+	c := &cobra.Command{
+		Use:   "issue",
+		Short: "Make a key and its certificate as a PFX file",
+		Long: `Make a key and its certificate as a PFX file. Users and organisations get
+E-IMZO certificates, --profile vpn a TLS client key. The file opens in Java 8
+and in E-IMZO unless --modern asks for stronger encryption.`,
+		Example: `  imzo trust issue --cn 'IVANOV IVAN' --pinfl 30000000000000 --uid 400000000 --password-file pw
+  imzo trust issue --profile organisation --cn 'VALIYEV VALI' --pinfl 31111111111111 \
+      --organisation 'NAMUNA MCHJ' --tin 301234567 --title DIREKTOR --password-file pw
+  imzo trust issue --profile vpn --cn example.uz --password-file pw -o keys/example.uz.pfx`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			password, err := e.newPassword(passwordFile)
+			if err != nil {
+				return err
+			}
+			r.Profile = trust.Profile(profile)
+			entry, err := a.Issue(r, time.Local)
+			if err != nil {
+				if errors.Is(err, trust.ErrSubject) {
+					return usageError{err}
+				}
+				return err
+			}
+			format := keystore.ProfileJava8
+			if modern {
+				format = keystore.ProfileModern
+			}
+			path, err := trust.WritePFX(out, entry, r.Subject, password, format)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return e.printJSON(map[string]string{"file": path, "serial": entry.Chain[0].SerialHex(), "alias": entry.Alias})
+			}
+			_, err = fmt.Fprintf(e.stdout, "%s  serial %s  %s\n", path, entry.Chain[0].SerialHex(), entry.Chain[0].Subject)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&profile, "profile", string(trust.ProfileUser), "user, organisation or vpn")
+	f.StringVar(&r.Subject.CommonName, "cn", "", "full name, or the domain of a VPN client")
+	f.StringVar(&r.Subject.GivenName, "name", "", "given name")
+	f.StringVar(&r.Subject.Surname, "surname", "", "surname")
+	f.StringVar(&r.Subject.PINFL, "pinfl", "", "PINFL, 14 digits")
+	f.StringVar(&r.Subject.UID, "uid", "", "TIN of the person, 9 digits")
+	f.StringVar(&r.Subject.Organisation, "organisation", "", "name of the organisation")
+	f.StringVar(&r.Subject.TIN, "tin", "", "TIN of the organisation, 9 digits")
+	f.StringVar(&r.Subject.Title, "title", "", "position in the organisation")
+	f.StringVar(&r.Subject.Locality, "locality", "", "district")
+	f.StringVar(&r.Subject.State, "state", "", "region")
+	f.StringVar(&r.Subject.Country, "country", "UZ", "country, two letters")
+	f.StringVar(&r.KeySpec, "alg", "", "key (default: that of the hierarchy)")
+	f.IntVar(&r.Days, "days", 0, "validity in days (default two years)")
+	f.StringVar(&passwordFile, "password-file", "", "file with the password of the new key")
+	f.StringVarP(&out, "output", "o", ".", "file, or folder for a file named as E-IMZO names it")
+	f.BoolVar(&modern, "modern", false, "encrypt with AES-256, which Java 8 does not open")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func newTrustList(e env, open func() (*trust.Authority, error)) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List every certificate with its status",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			records, err := a.List()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return e.printJSON(records)
+			}
+			w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "SERIAL\tPROFILE\tSTATUS\tVALID TO\tSUBJECT")
+			for _, r := range records {
+				status := string(r.Status)
+				if r.Reason != "" {
+					status += " (" + r.Reason + ")"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Serial, r.Profile, status, r.NotAfter.Format(time.DateOnly), r.Subject)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return c
+}
+
+func newTrustChange(e env, use, short string, open func() (*trust.Authority, error), withReason bool, change func(*trust.Authority, string, string) (trust.Record, error)) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use:     use,
+		Short:   short,
+		Example: "  imzo trust " + strings.Replace(use, "SERIAL", "218711a92", 1),
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			r, err := change(a, args[0], reason)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(e.stdout, "%s is %s since %s\n", r.Serial, r.Status, r.ChangedAt.Format(time.RFC3339))
+			return err
+		},
+	}
+	if withReason {
+		c.Flags().StringVar(&reason, "reason", "", "keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, ...")
+	}
+	return c
+}
+
+func newTrustServe(e env, open func() (*trust.Authority, error)) *cobra.Command {
+	var listen string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve OCSP, timestamps, CRL and certificates over HTTP",
+		Example: `  imzo trust serve
+  imzo trust serve --dir /srv/trust --listen 0.0.0.0:8090`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			if listen == "" {
+				listen = strings.TrimPrefix(strings.TrimPrefix(a.BaseURL(), "http://"), "https://")
+				if _, _, err := net.SplitHostPort(listen); err != nil {
+					return usagef("the hierarchy's address %s has no port; say where to listen with --listen", a.BaseURL())
+				}
+			}
+			ln, err := net.Listen("tcp", listen)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stderr, "trust services on http://%s (certificates name %s); stop with Ctrl-C\n", ln.Addr(), a.BaseURL())
+			log := slog.New(slog.NewTextHandler(e.stderr, nil))
+			return httpx.Serve(c.Context(), ln, a.Handler(), httpx.Options{Logger: log})
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "", "address to listen on (default: that of the hierarchy)")
+	return c
+}
