@@ -79,7 +79,10 @@ func (res *Response) Check(o CheckOptions) (*SingleResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, res.checkFresh(s, o)
+	if err := res.checkFresh(s, o); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // verify returns the certificate the signature verifies with, one that may

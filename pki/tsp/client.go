@@ -74,7 +74,9 @@ func (c *Client) Stamp(ctx context.Context, authority string, d *alg.Digest, mes
 		return nil, err
 	}
 	if c.Now != nil {
-		return token, c.checkTime(token, asked, c.Now())
+		if err := c.checkTime(token, asked, c.Now()); err != nil {
+			return nil, err
+		}
 	}
 	return token, nil
 }
