@@ -217,6 +217,9 @@ func TestFilesOfKeytoolOpen(t *testing.T) {
 				"-J-Dkeystore.pkcs12.certProtectionAlgorithm=PBEWithHmacSHA384AndAES_256"},
 			"rc2 128": {"-J-Dkeystore.pkcs12.certProtectionAlgorithm=PBEWithSHA1AndRC2_128"},
 		} {
+			if keyAlg == "RSA" && name != "java 8" {
+				continue // the key makes no difference to the container, and RSA keys take long
+			}
 			t.Run(keyAlg+"/"+name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "file.p12")
 				args := append([]string{"-genkeypair", "-keyalg", keyAlg, "-dname", "CN=Keytool, O=Oracle", "-alias", "MyKey",
