@@ -8,7 +8,7 @@ count=0
 while IFS=: read -r file _ line; do
   target="$(sed -E 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/' <<<"$line")"
   echo "== $(dirname "$file") $target"
-  go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$(dirname "$file")"
+  go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "./$(dirname "$file")"
   count=$((count + 1))
 done < <(grep -rnE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . | sed 's|^\./||' | sort)
 echo "$count fuzz targets, $time each"
