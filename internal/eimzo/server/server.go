@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"imzo/internal/httpx"
+	"imzo/internal/revocation"
+	"imzo/internal/store"
+	"imzo/pki/alg"
+	"imzo/pki/cert"
+	"imzo/pki/tsp"
+	"imzo/verify"
+)
+
+// remoteBudget bounds all that a request waits for others in: OCSP responders
+// or the timestamp authority. The shortest time-outs of clients in use are
+// longer.
+const remoteBudget = 8 * time.Second
+
+// TSA makes timestamp tokens.
+type TSA interface {
+	// Stamp returns a token over the digest d of message, verified as far as
+	// package tsp does it: imprint, nonce, signature, purpose. signer is the
+	// certificate of the signature that is stamped, which may name an
+	// authority; it is nil when there is none that a trusted CA has issued.
+	Stamp(ctx context.Context, signer *cert.Certificate, d *alg.Digest, message []byte) (*tsp.Token, error)
+}
+
+// Deps are what a server uses. New fills in what is left nil from the Config.
+type Deps struct {
+	// Anchors are the trusted roots, by default those of Config.TrustPEMFile.
+	Anchors *cert.Pool
+	// Revocation tells the status of certificates, by default over OCSP.
+	Revocation verify.RevocationSource
+	// TSA makes tokens, by default over HTTP.
+	TSA TSA
+	// Challenges remembers challenges, by default in memory.
+	Challenges store.Challenges
+	// Messages turns a message into the text of a reply, by default that of
+	// [RussianMessages].
+	Messages func(Message) string
+	// VPNKey is the certificate that /ping and /info show; there is none by
+	// default.
+	VPNKey *cert.Certificate
+	// CheckSignature replaces the check of certificate signatures, for a
+	// cache; see verify.Options.
+	CheckSignature func(child, issuer *cert.Certificate) error
+	// Version is what /info and the log say; by default "dev".
+	Version string
+	// Logger gets verdicts, and from [Server.Serve] the requests. By default
+	// nothing is logged.
+	Logger *slog.Logger
+	// Now and Rand are the clock and the source of challenges; by default
+	// the system's.
+	Now  func() time.Time
+	Rand io.Reader
+}
+
+// Server answers the requests of E-IMZO-SERVER's clients. It is safe for
+// concurrent use.
+type Server struct {
+	config   Config
+	deps     Deps
+	render   renderer
+	routes   map[string]http.HandlerFunc
+	maxBody  int64
+	patience time.Duration // remoteBudget
+}
+
+// ErrNoTrust says that a server has nothing to verify against.
+var ErrNoTrust = errors.New("no trusted roots: set trust.pem.file.path to a file with the root certificates as PEM")
+
+// New makes a server. The error wraps [ErrNoTrust], or is about the file of
+// roots.
+func New(c Config, d Deps) (*Server, error) {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Rand == nil {
+		d.Rand = rand.Reader
+	}
+	if d.Version == "" {
+		d.Version = "dev"
+	}
+	if d.Messages == nil {
+		d.Messages = RussianMessages
+	}
+	if d.Challenges == nil {
+		d.Challenges = store.NewMemory(d.Now)
+	}
+	if d.Anchors == nil {
+		var err error
+		if d.Anchors, err = loadAnchors(c.TrustPEMFile, d.Logger); err != nil {
+			return nil, err
+		}
+	}
+	if d.Anchors.Len() == 0 {
+		return nil, ErrNoTrust
+	}
+	client := revocation.NewHTTPClient()
+	if d.Revocation == nil {
+		d.Revocation = revocation.New(revocation.Options{URL: c.OCSPURL, NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: remoteBudget})
+	}
+	if d.TSA == nil {
+		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client}}
+	}
+	s := &Server{config: c, deps: d, render: renderer{c.Location}, maxBody: httpx.DefaultMaxBody, patience: remoteBudget}
+	s.routes = make(map[string]http.HandlerFunc)
+	for _, r := range s.routeTable() {
+		s.routes[r.path] = r.serve
+	}
+	return s, nil
+}
+
+type route struct {
+	path  string
+	serve http.HandlerFunc
+}
+
+// routeTable lists the endpoints; those that the original registers stand in
+// its order.
+func (s *Server) routeTable() []route {
+	return []route{
+		{"/ping", s.ping},
+		{"/info", s.info},
+		{"/frontend/challenge", s.challenge},
+		{"/backend/auth", s.auth},
+		{"/frontend/timestamp/pkcs7", s.timestampPKCS7},
+		{"/frontend/timestamp/data", s.timestampData},
+		{"/backend/pkcs7/verify/attached", s.verifyAttached},
+		{"/backend/pkcs7/verify/detached", s.verifyDetached},
+		{"/frontend/pkcs7/make-attached", s.makeAttached},
+		{"/frontend/pkcs7/join", s.join},
+	}
+}
+
+// Routes lists the paths that are served.
+func (s *Server) Routes() []string {
+	var paths []string
+	for _, r := range s.routeTable() {
+		paths = append(paths, r.path)
+	}
+	return slices.Clip(paths)
+}
+
+// Handler returns the server as an http.Handler. Methods are not told apart:
+// clients of the original send GET where there is no body and where there
+// should be one.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve, ok := s.routes[r.URL.Path]
+		if !ok {
+			httpx.Text(w, http.StatusNotFound, "there is no such method")
+			return
+		}
+		r.Pattern = r.URL.Path // for the log
+		serve(w, r)
+	})
+}
+
+// result is the end of a reply.
+func (s *Server) result(o outcome) result {
+	return result{Status: o.status, Message: s.deps.Messages(o.message)}
+}
+
+// budget returns the revocation source with one time limit for all questions
+// of a request. The limit is not put on the context of the verification: what
+// is not answered in time is an unknown status, and no failure to verify.
+func (s *Server) budget(ctx context.Context) (verify.RevocationSource, context.CancelFunc) {
+	limited, cancel := context.WithTimeout(ctx, s.patience)
+	return limitedSource{s.deps.Revocation, limited}, cancel
+}
+
+type limitedSource struct {
+	source verify.RevocationSource
+	ctx    context.Context
+}
+
+func (l limitedSource) Status(_ context.Context, c, issuer *cert.Certificate) (*verify.RevocationStatus, error) {
+	if err := l.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return l.source.Status(l.ctx, c, issuer)
+}
+
+// verifyOptions are the options of every verification.
+func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
+	return verify.Options{
+		Anchors:          s.deps.Anchors,
+		Revocation:       source,
+		StrictRevocation: s.config.StrictRevocation,
+		Now:              s.deps.Now,
+		CheckSignature:   s.deps.CheckSignature,
+	}
+}
+
+// logVerdict writes the audit line of a verdict: who, what, why, and nothing
+// of the content.
+func (s *Server) logVerdict(r *http.Request, o outcome, report *verify.Report, failure *verify.Failure) {
+	var serials []string
+	if report != nil {
+		for _, signer := range report.Signers {
+			serial := signer.SID.String()
+			if c := signer.Certificate; c != nil {
+				serial = c.SerialHex()
+			}
+			serials = append(serials, serial)
+		}
+	}
+	attrs := []slog.Attr{
+		slog.String("id", httpx.RequestID(r.Context())),
+		slog.String("route", r.URL.Path),
+		slog.Int("status", o.status),
+		slog.Any("serials", serials),
+		slog.String("ip", userIP(r)),
+		slog.String("host", origin(r)),
+	}
+	if failure != nil {
+		attrs = append(attrs,
+			slog.String("check", string(failure.Check.Name)),
+			slog.String("subIndication", string(failure.Check.SubIndication)),
+			slog.String("cause", failure.Error()))
+	} else if o != success {
+		attrs = append(attrs, slog.String("cause", string(o.message)))
+	}
+	level := slog.LevelInfo
+	if o.status == statusUnknown || failure != nil && failure.Check.Result == verify.Indeterminate {
+		level = slog.LevelWarn // somebody whom we depend on does not answer
+	}
+	s.deps.Logger.LogAttrs(r.Context(), level, "verdict", attrs...)
+	httpx.Annotate(r.Context(), slog.Int("status", o.status))
+	if len(serials) > 0 {
+		httpx.Annotate(r.Context(), slog.String("serial", serials[0]))
+	}
+}

@@ -1,0 +1,166 @@
+package server
+
+// The views are the JSON of the guide: names, nesting and order are those of
+// its samples, and pointers and omitempty stand where the original leaves a
+// field out. Fields of dates hold text in the zone of the server.
+
+// result ends every business reply. Status 1 is success; Message is then "".
+type result struct {
+	Status  int    `json:"status"`
+	Message string `json:"message"`
+}
+
+// pingView is the reply of /ping (guide 2.1).
+type pingView struct {
+	ServerDateTime string      `json:"serverDateTime"`
+	YourIP         string      `json:"yourIP"`
+	VPNKeyInfo     *vpnKeyView `json:"vpnKeyInfo,omitempty"`
+}
+
+type vpnKeyView struct {
+	SerialNumber string `json:"serialNumber"`
+	X500Name     string `json:"X500Name"`
+	ValidFrom    string `json:"validFrom"`
+	ValidTo      string `json:"validTo"`
+}
+
+// infoView is the reply of /info (server 1.11.4). Its dates have dots.
+type infoView struct {
+	Version             string                `json:"version"`
+	ServerTime          string                `json:"serverTime"`
+	VPNKeyInfo          *infoCertificateView  `json:"vpnKeyInfo,omitempty"`
+	TrustedCertificates []infoCertificateView `json:"trustedCertificates"`
+}
+
+type infoCertificateView struct {
+	SerialNumber string            `json:"serialNumber"`
+	ValidFrom    string            `json:"validFrom"`
+	ValidTo      string            `json:"validTo"`
+	SubjectInfo  map[string]string `json:"subjectInfo"`
+}
+
+// challengeView is the reply of /frontend/challenge (guide 2.2.1).
+type challengeView struct {
+	Challenge string `json:"challenge"`
+	TTL       int    `json:"ttl"` // seconds
+	result
+}
+
+// authView is the reply of /backend/auth (guide 2.2.2).
+type authView struct {
+	SubjectCertificateInfo *subjectCertificateView `json:"subjectCertificateInfo,omitempty"`
+	result
+}
+
+type subjectCertificateView struct {
+	SerialNumber string            `json:"serialNumber"`
+	SubjectName  map[string]string `json:"subjectName"`
+	ValidFrom    string            `json:"validFrom"`
+	ValidTo      string            `json:"validTo"`
+}
+
+// timestampView is the reply of /frontend/timestamp/pkcs7 (guide 2.2.3).
+type timestampView struct {
+	PKCS7                 []byte                   `json:"pkcs7b64,omitempty"`
+	TimestampedSignerList []subjectCertificateView `json:"timestampedSignerList"`
+	result
+}
+
+// tokenView is the reply of /frontend/timestamp/data, which no guide shows.
+type tokenView struct {
+	TimestampToken []byte `json:"timestampTokenB64,omitempty"`
+	result
+}
+
+// documentView is the reply of make-attached and join (guide 2.2.6, 2.2.7).
+type documentView struct {
+	PKCS7 []byte `json:"pkcs7b64,omitempty"`
+	result
+}
+
+// verifyView is the reply of /backend/pkcs7/verify/* (guide 2.2.4, 2.2.5).
+type verifyView struct {
+	PKCS7Info        *pkcs7InfoView `json:"pkcs7Info,omitempty"`
+	FailedSignerInfo *signerView    `json:"failedSignerInfo,omitempty"`
+	result
+}
+
+type pkcs7InfoView struct {
+	Signers []*signerView `json:"signers"`
+	// DocumentBase64 is nil for a detached document, and not for an empty
+	// one.
+	DocumentBase64 *[]byte `json:"documentBase64,omitempty"`
+}
+
+type signerView struct {
+	SignerID                      signerIDView       `json:"signerId"`
+	SigningTime                   string             `json:"signingTime,omitempty"`
+	Signature                     string             `json:"signature"`
+	Digest                        string             `json:"digest,omitempty"`
+	TimeStampInfo                 *timeStampInfoView `json:"timeStampInfo,omitempty"`
+	Certificate                   []certificateView  `json:"certificate,omitempty"`
+	OCSPResponse                  []byte             `json:"OCSPResponse,omitempty"`
+	StatusUpdatedAt               string             `json:"statusUpdatedAt,omitempty"`
+	StatusNextUpdateAt            string             `json:"statusNextUpdateAt,omitempty"`
+	Verified                      bool               `json:"verified"`
+	CertificateVerified           bool               `json:"certificateVerified"`
+	TrustedCertificate            *certificateView   `json:"trustedCertificate,omitempty"`
+	PolicyIdentifiers             []string           `json:"policyIdentifiers,omitempty"`
+	CertificateValidAtSigningTime bool               `json:"certificateValidAtSigningTime"`
+	RevokedStatusInfo             *revokedStatusView `json:"revokedStatusInfo,omitempty"`
+	Exception                     string             `json:"exception,omitempty"`
+}
+
+type timeStampInfoView struct {
+	Certificate                   []certificateView  `json:"certificate,omitempty"`
+	OCSPResponse                  []byte             `json:"OCSPResponse,omitempty"`
+	StatusUpdatedAt               string             `json:"statusUpdatedAt,omitempty"`
+	StatusNextUpdateAt            string             `json:"statusNextUpdateAt,omitempty"`
+	DigestVerified                bool               `json:"digestVerified"`
+	CertificateVerified           bool               `json:"certificateVerified"`
+	TrustedCertificate            *certificateView   `json:"trustedCertificate,omitempty"`
+	CertificateValidAtSigningTime bool               `json:"certificateValidAtSigningTime"`
+	RevokedStatusInfo             *revokedStatusView `json:"revokedStatusInfo,omitempty"`
+	SignerID                      *signerIDView      `json:"signerId,omitempty"`
+	TSAPolicy                     string             `json:"tsaPolicy,omitempty"`
+	Time                          string             `json:"time,omitempty"`
+	HashAlgorithm                 string             `json:"hashAlgorithm,omitempty"`
+	SerialNumber                  string             `json:"serialNumber,omitempty"`
+	TSA                           string             `json:"tsa,omitempty"`
+	MessageImprintAlgOID          string             `json:"messageImprintAlgOID,omitempty"`
+	MessageImprintDigest          string             `json:"messageImprintDigest,omitempty"`
+	Verified                      bool               `json:"verified"`
+	Exception                     string             `json:"exception,omitempty"`
+}
+
+type signerIDView struct {
+	Issuer              string `json:"issuer,omitempty"`
+	SubjectSerialNumber string `json:"subjectSerialNumber,omitempty"`
+}
+
+type certificateView struct {
+	SubjectInfo  map[string]string `json:"subjectInfo"`
+	IssuerInfo   map[string]string `json:"issuerInfo"`
+	SerialNumber string            `json:"serialNumber"`
+	SubjectName  string            `json:"subjectName"`
+	ValidFrom    string            `json:"validFrom"`
+	ValidTo      string            `json:"validTo"`
+	IssuerName   string            `json:"issuerName"`
+	PublicKey    publicKeyView     `json:"publicKey"`
+	Signature    signatureView     `json:"signature"`
+}
+
+type publicKeyView struct {
+	KeyAlgName string `json:"keyAlgName"`
+	PublicKey  []byte `json:"publicKey"` // SubjectPublicKeyInfo
+}
+
+type signatureView struct {
+	SignAlgName string `json:"signAlgName"`
+	Signature   string `json:"signature"` // hex
+}
+
+type revokedStatusView struct {
+	RevocationTime string `json:"revocationTime,omitempty"`
+	CRLReason      string `json:"crlReason"`
+}
