@@ -200,24 +200,28 @@ func (e env) newPassword(file string) (string, error) {
 	return p, nil
 }
 
-// ask reads a password from the terminal, also while standard input is a
-// document.
-func (e env) ask(prompt string) (string, error) {
+// askTerminal reads a password from the terminal without showing it, also
+// while standard input is a document.
+func askTerminal(prompt string) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		f, ok := e.stdin.(*os.File) // Windows has no /dev/tty
-		if !ok || !term.IsTerminal(int(f.Fd())) {
-			return "", usagef("a password is needed: give it with --password-file FILE or in the variable IMZO_PASSWORD")
-		}
-		tty = f
+		tty = os.Stdin // Windows has no /dev/tty
 	} else {
 		defer tty.Close()
 	}
-	fmt.Fprintf(e.stderr, "%s: ", prompt)
+	if !term.IsTerminal(int(tty.Fd())) {
+		return noTerminal(prompt)
+	}
+	fmt.Fprintf(os.Stderr, "%s: ", prompt)
 	p, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(e.stderr)
+	fmt.Fprintln(os.Stderr)
 	if errors.Is(err, io.EOF) {
 		return "", errors.New("no password given")
 	}
 	return string(p), err
+}
+
+// noTerminal is what asking comes to where nobody sits.
+func noTerminal(string) (string, error) {
+	return "", usagef("a password is needed: give it with --password-file FILE or in the variable IMZO_PASSWORD")
 }

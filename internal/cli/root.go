@@ -38,6 +38,8 @@ type env struct {
 	stdout io.Writer
 	stderr io.Writer
 	now    func() time.Time
+	// ask reads a password from the person at the terminal.
+	ask func(prompt string) (string, error)
 }
 
 // errSilent ends a command with exit code 1 when everything worth saying is
@@ -59,7 +61,7 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return run(ctx, os.Args[1:], env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now})
+	return run(ctx, os.Args[1:], env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, ask: askTerminal})
 }
 
 func run(ctx context.Context, args []string, e env) int {

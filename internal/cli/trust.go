@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"imzo/internal/httpx"
+	"imzo/internal/inspect"
 	"imzo/internal/trust"
+	"imzo/pki/alg"
 	"imzo/pki/keystore"
 )
 
@@ -23,6 +26,8 @@ const (
 	defaultTrustDir = "imzo-trust"
 	defaultTrustURL = "http://127.0.0.1:8090"
 )
+
+var profiles = []trust.Profile{trust.ProfileUser, trust.ProfileOrganisation, trust.ProfileVPN}
 
 func newTrustCommand(e env) *cobra.Command {
 	c := &cobra.Command{
@@ -75,9 +80,13 @@ and a running 'imzo trust serve' takes it up at once.`,
 
 func newTrustInit(e env, dir *string, options func() (trust.Options, error)) *cobra.Command {
 	var o trust.InitOptions
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a hierarchy",
+		Long: `Make a hierarchy in a folder that is absent or empty: root, CA, timestamp
+authority, OCSP responder and the CA of VPN keys. The password of their keys is
+a random one, kept beside them, unless --keys-password-file gives another.`,
 		Example: `  imzo trust init
   imzo trust init --dir /srv/trust --url http://ca.example.uz --alg ozmst`,
 		Args: cobra.NoArgs,
@@ -91,14 +100,18 @@ func newTrustInit(e env, dir *string, options func() (trust.Options, error)) *co
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.stdout, "hierarchy    %s\nroot         %s\nOCSP         %s\ntimestamps   %s\n",
-				*dir, filepath.Join(*dir, "root.pem"), a.OCSPURL(), a.TSAURL())
-			return nil
+			root := filepath.Join(*dir, "root.pem")
+			if asJSON {
+				return e.printJSON(map[string]string{"dir": *dir, "root": root, "ocsp": a.OCSPURL(), "tsa": a.TSAURL()})
+			}
+			_, err = fmt.Fprintf(e.stdout, "hierarchy    %s\nroot         %s\nOCSP         %s\ntimestamps   %s\n", *dir, root, a.OCSPURL(), a.TSAURL())
+			return err
 		},
 	}
 	c.Flags().StringVar(&o.BaseURL, "url", defaultTrustURL, "address of the services, written into the certificates")
 	c.Flags().StringVar(&o.KeySpec, "alg", "ozdst", "keys: ozdst, ozmst, gost2001, rsa:2048, ecdsa:P-256, ...")
 	c.Flags().StringVar(&o.Organisation, "organisation", "", "O of the service certificates (default test.imzo.local)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 
@@ -118,6 +131,9 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
   imzo trust issue --profile vpn --cn example.uz --password-file pw -o keys/example.uz.pfx`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if r.Profile = trust.Profile(profile); !slices.Contains(profiles, r.Profile) {
+				return usagef("--profile is user, organisation or vpn, not %q", profile)
+			}
 			a, err := open()
 			if err != nil {
 				return err
@@ -126,10 +142,9 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 			if err != nil {
 				return err
 			}
-			r.Profile = trust.Profile(profile)
 			entry, err := a.Issue(r, time.Local)
 			if err != nil {
-				if errors.Is(err, trust.ErrSubject) {
+				if errors.Is(err, trust.ErrSubject) || errors.Is(err, alg.ErrUnsupported) {
 					return usageError{err}
 				}
 				return err
@@ -145,7 +160,7 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 			if asJSON {
 				return e.printJSON(map[string]string{"file": path, "serial": entry.Chain[0].SerialHex(), "alias": entry.Alias})
 			}
-			_, err = fmt.Fprintf(e.stdout, "%s  serial %s  %s\n", path, entry.Chain[0].SerialHex(), entry.Chain[0].Subject)
+			_, err = fmt.Fprintf(e.stdout, "%s  serial %s  %s\n", path, entry.Chain[0].SerialHex(), inspect.Printable(entry.Chain[0].Subject.String()))
 			return err
 		},
 	}
@@ -196,7 +211,7 @@ func newTrustList(e env, open func() (*trust.Authority, error)) *cobra.Command {
 				if r.Reason != "" {
 					status += " (" + r.Reason + ")"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Serial, r.Profile, status, r.NotAfter.Format(time.DateOnly), r.Subject)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Serial, r.Profile, status, r.NotAfter.Format(time.DateOnly), inspect.Printable(r.Subject))
 			}
 			return w.Flush()
 		},
@@ -207,6 +222,7 @@ func newTrustList(e env, open func() (*trust.Authority, error)) *cobra.Command {
 
 func newTrustChange(e env, use, short string, open func() (*trust.Authority, error), withReason bool, change func(*trust.Authority, string, string) (trust.Record, error)) *cobra.Command {
 	var reason string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:     use,
 		Short:   short,
@@ -221,10 +237,14 @@ func newTrustChange(e env, use, short string, open func() (*trust.Authority, err
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return e.printJSON(r)
+			}
 			_, err = fmt.Fprintf(e.stdout, "%s is %s since %s\n", r.Serial, r.Status, r.ChangedAt.Format(time.RFC3339))
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	if withReason {
 		c.Flags().StringVar(&reason, "reason", "", "keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, ...")
 	}
