@@ -55,7 +55,7 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 	}
 
 	signer := report.Signers[0]
-	alive, err := s.deps.Challenges.Take(ctx, string(report.Content))
+	alive, err := s.takeChallenge(ctx, report.Content)
 	switch {
 	case err != nil:
 		return authentication{}, &unavailable{"the challenges cannot be looked up, see the log of the server", err}
@@ -83,6 +83,17 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 	report = evidence.Judge(policy)
 	o, failure := judgeAnswer(report)
 	return authentication{o, report, failure}, nil
+}
+
+// maxChallenge is more than any challenge has: whatever is longer was not
+// issued here, and need not go to a store as its key.
+const maxChallenge = 64
+
+func (s *Server) takeChallenge(ctx context.Context, content []byte) (bool, error) {
+	if len(content) > maxChallenge {
+		return false, nil
+	}
+	return s.deps.Challenges.Take(ctx, string(content))
 }
 
 // answerFailure tells why a document is no answer to any challenge: it is none

@@ -102,6 +102,10 @@ func TestAuthRefusesWhatIsNoLivingChallenge(t *testing.T) {
 	t.Run("more than the challenge", func(t *testing.T) {
 		w.login(t, func(c string) []byte { return w.sign(t, c+"\n") }).want(t, statusChallenge, MessageChallenge)
 	})
+	t.Run("a long document", func(t *testing.T) {
+		s := w.newServer(t, func(_ *Config, d *Deps) { d.Challenges = brokenStore{} }) // which is not asked
+		decode(t, callServer(s, "POST", pathAuth, b64(w.sign(t, strings.Repeat("x", 1000))))).want(t, statusChallenge, MessageChallenge)
+	})
 	t.Run("upper case", func(t *testing.T) {
 		w.login(t, func(c string) []byte { return w.sign(t, strings.ToUpper(c)) }).want(t, statusChallenge, MessageChallenge)
 	})
