@@ -3,6 +3,7 @@ package cli
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ it. All three on CryptoPro-A, the curve of E-IMZO's keys.`,
 			return err
 		},
 	}
-	c.Flags().Float64Var(&seconds, "seconds", 1, "time for each of the three")
+	c.Flags().Float64Var(&seconds, "seconds", 1, "time for each of the three, in `SECONDS`")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -108,7 +109,8 @@ func perSecond(d time.Duration, work func() error) (float64, error) {
 			return 0, err
 		}
 		if elapsed := time.Since(start); elapsed >= d {
-			return float64(n) / elapsed.Seconds(), nil
+			// Two decimals: the rest is noise.
+			return math.Round(100*float64(n)/elapsed.Seconds()) / 100, nil
 		}
 	}
 }

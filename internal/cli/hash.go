@@ -51,7 +51,7 @@ func newHashCommand(e env) *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().StringVar(&name, "alg", "OZDST-1106-2009-2-A", "digest: OZDST-1106-2009-2-A, SHA-256, ...")
+	c.Flags().StringVar(&name, "alg", "OZDST-1106-2009-2-A", "`DIGEST`: OZDST-1106-2009-2-A, OZMST-285-2024-2-A, SHA-256, ...")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }

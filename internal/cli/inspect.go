@@ -55,7 +55,7 @@ it is encrypted; with its password also the certificates and public keys.`,
 	}
 	f := c.Flags()
 	f.BoolVar(&plain, "asn1", false, "show the plain ASN.1 tree")
-	f.StringVar(&passwordFile, "password-file", "", "file whose first line is the password of a key file")
+	f.StringVar(&passwordFile, "password-file", "", "`FILE` whose first line is the password of a key file")
 	f.BoolVar(&asJSON, "json", false, "print the tree as JSON: label, value, children")
 	return c
 }

@@ -58,10 +58,10 @@ The subject is written as E-IMZO shows it: 1.2.860.3.16.1.2 is the PINFL,
 		RunE: func(*cobra.Command, []string) error { return k.run(e) },
 	}
 	f := c.Flags()
-	f.StringVar(&k.subject, "subject", "", "distinguished name, such as CN=NAME,O=ORGANISATION,C=UZ")
-	f.StringVar(&k.spec, "alg", "ozdst", "key: ozdst, ozmst, gost2001, rsa:2048, ecdsa:P-256, ed25519; with a curve as in ozdst:B")
+	f.StringVar(&k.subject, "subject", "", "distinguished `NAME`, such as CN=IVANOV IVAN,O=NAMUNA,C=UZ")
+	f.StringVar(&k.spec, "alg", "ozdst", "`KIND` of key: ozdst, ozmst, gost2001, rsa:2048, ecdsa:P-256, ed25519; with a curve as in ozdst:B")
 	f.StringVar(&k.passwordFile, "password-file", "", passwordFileHelp)
-	f.StringVarP(&k.out, "output", "o", "", "file to make; it must not be there yet")
+	f.StringVarP(&k.out, "output", "o", "", "`FILE` to make; it must not be there yet")
 	f.IntVar(&k.days, "days", 365, "validity in days")
 	f.BoolVar(&k.modern, "modern", false, "encrypt with AES-256, which Java 8 and so E-IMZO do not open")
 	f.BoolVar(&k.pem, "pem", false, "write PEM; encrypted only if a password is given")

@@ -18,7 +18,7 @@ import (
 	"imzo/pki/keystore"
 )
 
-const passwordFileHelp = "file whose first line is the password (else the variable IMZO_PASSWORD, else it is asked for)"
+const passwordFileHelp = "`FILE` whose first line is the password (else the variable IMZO_PASSWORD, else it is asked for)"
 
 // keyFlags are the flags of every command that uses a private key.
 type keyFlags struct {
@@ -26,9 +26,9 @@ type keyFlags struct {
 }
 
 func (k *keyFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&k.file, "key", "", "key: a PFX file, or PEM with key and certificates")
+	c.Flags().StringVar(&k.file, "key", "", "`FILE` with the key: PFX, or PEM with key and certificates")
 	c.Flags().StringVar(&k.passwordFile, "password-file", "", passwordFileHelp)
-	c.Flags().StringVar(&k.alias, "alias", "", "which key, when the file holds several: the alias or a part of it")
+	c.Flags().StringVar(&k.alias, "alias", "", "which key, when the file holds several: the `ALIAS` or a part of it")
 	if err := c.MarkFlagRequired("key"); err != nil {
 		panic(err)
 	}
@@ -174,8 +174,8 @@ prints what was made.`,
 	f.BoolVar(&s.text, "base64", false, "write base64 on one line")
 	f.BoolVar(&s.der, "der", false, "write DER instead of E-IMZO's BER")
 	f.BoolVar(&s.add, "add", false, "FILE is a PKCS#7 document: add a signature to it")
-	f.StringVar(&s.contentFile, "content", "", "with --add: the content of a detached document")
-	f.StringVarP(&s.out, "output", "o", "", "file to write, instead of standard output")
+	f.StringVar(&s.contentFile, "content", "", "with --add: `FILE` with the content of a detached document")
+	f.StringVarP(&s.out, "output", "o", "", "`FILE` to write, instead of standard output")
 	f.BoolVar(&s.asJSON, "json", false, "with -o: print what was made as one JSON object")
 	return c
 }

@@ -40,12 +40,12 @@ itself. With -o, --json prints what was made.`,
 		RunE: func(c *cobra.Command, args []string) error { return t.run(c.Context(), e, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&t.url, "tsa", "", "address of the timestamp authority")
-	f.StringVar(&t.dir, "dir", "", "folder of a hierarchy, to stamp without a network")
+	f.StringVar(&t.url, "tsa", "", "`URL` of the timestamp authority")
+	f.StringVar(&t.dir, "dir", "", "`FOLDER` of a hierarchy, to stamp without a network")
 	f.BoolVar(&t.data, "data", false, "make a token over the file itself")
-	f.StringVar(&t.digest, "alg", "OZDST-1106-2009-2-A", "with --data: digest of the file")
+	f.StringVar(&t.digest, "alg", "OZDST-1106-2009-2-A", "with --data: `DIGEST` of the file")
 	f.BoolVar(&t.text, "base64", false, "write base64 on one line")
-	f.StringVarP(&t.out, "output", "o", "", "file to write, instead of standard output")
+	f.StringVarP(&t.out, "output", "o", "", "`FILE` to write, instead of standard output")
 	f.BoolVar(&t.asJSON, "json", false, "with -o: print what was made as one JSON object")
 	c.MarkFlagsMutuallyExclusive("tsa", "dir")
 	c.MarkFlagsOneRequired("tsa", "dir")

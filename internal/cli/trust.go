@@ -45,8 +45,8 @@ and a running 'imzo trust serve' takes it up at once.`,
   imzo trust revoke 218711a92 --reason keyCompromise`,
 	}
 	var dir, passwordFile string
-	c.PersistentFlags().StringVar(&dir, "dir", defaultTrustDir, "folder of the hierarchy")
-	c.PersistentFlags().StringVar(&passwordFile, "keys-password-file", "", "password of the service keys (default: the one kept in DIR/keys/password)")
+	c.PersistentFlags().StringVar(&dir, "dir", defaultTrustDir, "`FOLDER` of the hierarchy")
+	c.PersistentFlags().StringVar(&passwordFile, "keys-password-file", "", "`FILE` with the password of the service keys (default: FOLDER/keys/password)")
 	options := func() (trust.Options, error) {
 		o := trust.Options{Now: e.now}
 		if passwordFile == "" {
@@ -108,7 +108,7 @@ a random one, kept beside them, unless --keys-password-file gives another.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&o.BaseURL, "url", defaultTrustURL, "address of the services, written into the certificates")
+	c.Flags().StringVar(&o.BaseURL, "url", defaultTrustURL, "`URL` of the services, written into the certificates")
 	c.Flags().StringVar(&o.KeySpec, "alg", "ozdst", "keys: ozdst, ozmst, gost2001, rsa:2048, ecdsa:P-256, ...")
 	c.Flags().StringVar(&o.Organisation, "organisation", "", "O of the service certificates (default test.imzo.local)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -179,8 +179,8 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 	f.StringVar(&r.Subject.Country, "country", "UZ", "country, two letters")
 	f.StringVar(&r.KeySpec, "alg", "", "key (default: that of the hierarchy)")
 	f.IntVar(&r.Days, "days", 0, "validity in days (default two years)")
-	f.StringVar(&passwordFile, "password-file", "", "file with the password of the new key")
-	f.StringVarP(&out, "output", "o", ".", "file, or folder for a file named as E-IMZO names it")
+	f.StringVar(&passwordFile, "password-file", "", passwordFileHelp)
+	f.StringVarP(&out, "output", "o", ".", "`FILE`, or folder for a file named as E-IMZO names it")
 	f.BoolVar(&modern, "modern", false, "encrypt with AES-256, which Java 8 does not open")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
@@ -279,6 +279,6 @@ func newTrustServe(e env, open func() (*trust.Authority, error)) *cobra.Command 
 			return httpx.Serve(c.Context(), ln, a.Handler(), httpx.Options{Logger: log})
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "", "address to listen on (default: that of the hierarchy)")
+	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` to listen on (default: that of the hierarchy)")
 	return c
 }

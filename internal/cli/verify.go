@@ -44,12 +44,12 @@ not valid. --offline leaves revocation out, and the report says so.`,
 		RunE: func(c *cobra.Command, args []string) error { return v.run(c.Context(), e, args[0]) },
 	}
 	f := c.Flags()
-	f.StringVar(&v.contentFile, "content", "", "content of a detached document")
-	f.StringArrayVar(&v.trustFiles, "trust", nil, "trusted root certificates, PEM or DER (may be repeated; default: Uzbekistan's production root)")
-	f.StringVar(&v.ocspURL, "ocsp", "", "address of the OCSP responder, instead of the one in the certificates")
+	f.StringVar(&v.contentFile, "content", "", "`FILE` with the content of a detached document")
+	f.StringArrayVar(&v.trustFiles, "trust", nil, "`FILE` with trusted root certificates, PEM or DER (may be repeated; default: Uzbekistan's production root)")
+	f.StringVar(&v.ocspURL, "ocsp", "", "`URL` of the OCSP responder, instead of the one in the certificates")
 	f.BoolVar(&v.offline, "offline", false, "do not check revocation")
 	f.BoolVar(&v.strict, "strict", false, "a certificate revoked after its timestamp does not count either")
-	f.StringVar(&v.extract, "extract", "", "write the content of a valid document to this file")
+	f.StringVar(&v.extract, "extract", "", "write the content of a valid document to `FILE`")
 	f.BoolVar(&v.asJSON, "json", false, "print the report as JSON")
 	c.MarkFlagsMutuallyExclusive("offline", "ocsp")
 	c.MarkFlagsMutuallyExclusive("offline", "strict")
