@@ -204,26 +204,18 @@ func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 	}
 }
 
-// logVerdict writes the audit line of a verdict: who, what, why, and nothing
-// of the content.
-func (s *Server) logVerdict(r *http.Request, o outcome, report *verify.Report, failure *verify.Failure) {
-	var serials []string
-	if report != nil {
-		for _, signer := range report.Signers {
-			serial := signer.SID.String()
-			if c := signer.Certificate; c != nil {
-				serial = c.SerialHex()
-			}
-			serials = append(serials, serial)
-		}
-	}
+// logVerdict writes the audit line of a verdict: about whose certificates, what
+// and why, and nothing of the content.
+func (s *Server) logVerdict(r *http.Request, o outcome, serials []string, failure *verify.Failure) {
 	attrs := []slog.Attr{
 		slog.String("id", httpx.RequestID(r.Context())),
 		slog.String("route", r.URL.Path),
 		slog.Int("status", o.status),
-		slog.Any("serials", serials),
 		slog.String("ip", userIP(r)),
 		slog.String("host", origin(r)),
+	}
+	if len(serials) > 0 {
+		attrs = append(attrs, slog.Any("serials", serials))
 	}
 	if failure != nil {
 		attrs = append(attrs,
@@ -242,4 +234,18 @@ func (s *Server) logVerdict(r *http.Request, o outcome, report *verify.Report, f
 	if len(serials) > 0 {
 		httpx.Annotate(r.Context(), slog.String("serial", serials[0]))
 	}
+}
+
+// signerSerials lists the serial numbers of the certificates of a report's
+// signers, as the documents name them where it does not have them.
+func signerSerials(report *verify.Report) []string {
+	var serials []string
+	for _, signer := range report.Signers {
+		serial := signer.SID.String()
+		if c := signer.Certificate; c != nil {
+			serial = c.SerialHex()
+		}
+		serials = append(serials, serial)
+	}
+	return serials
 }

@@ -42,10 +42,12 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := timestampView{PKCS7: stamped, TimestampedSignerList: []subjectCertificateView{}, result: s.result(success)}
+	var serials []string
 	for _, c := range signers {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
+		serials = append(serials, c.SerialHex())
 	}
-	s.logVerdict(r, success, nil, nil)
+	s.logVerdict(r, success, serials, nil)
 	writeJSON(w, v)
 }
 
