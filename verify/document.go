@@ -39,7 +39,10 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 		Anchors:  o.Anchors.Certificates(),
 		At:       now(),
 	}
-	e.facts = examine(document, content, o.Anchors, e.At, o.CheckSignature)
+	e.facts = examine(ctx, document, content, o.Anchors, e.At, o.CheckSignature)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	questions := e.facts.questions(o.Policy())
 	answers := ask(ctx, o.Revocation, questions)
 	// What a source says after its time is over is no finding about the

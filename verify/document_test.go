@@ -256,6 +256,31 @@ func TestProgrammingMistakesAndTheEndOfTheContextAreErrors(t *testing.T) {
 	}
 }
 
+// The examination itself stops when nobody waits for it any more.
+func TestExaminationStopsWithItsContext(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	doc := mustSign(t, content(), cms.Options{}, signerOf(w.user), signerOf(w.User(t, testpki.Organisation)))
+	doc = w.stamp(t, w.stamp(t, w.stamp(t, doc, 0, w.Now), 0, w.Now), 1, w.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	checks := 0
+	o := w.options()
+	o.CheckSignature = func(child, issuer *cert.Certificate) error {
+		checks++
+		cancel()
+		return child.CheckSignatureFrom(issuer)
+	}
+	if _, err := Document(ctx, doc, nil, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if checks > 4 { // one token and one signer, two certificates each
+		t.Errorf("%d certificates were checked after the end", checks)
+	}
+	if len(w.responder.asked) > 0 {
+		t.Errorf("asked about %v", w.responder.asked)
+	}
+}
+
 func TestDefaultClockIsTheSystems(t *testing.T) {
 	w := worldOf(t, testpki.NewAt(t, "ozdst", time.Now().Truncate(time.Second)))
 	signer := signerOf(w.user)

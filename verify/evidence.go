@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -74,7 +75,7 @@ func (s StatusAnswer) answer() answer {
 func (e *Evidence) Judge(p Policy) *Report {
 	f := e.facts
 	if f == nil {
-		f = examine(e.Document, e.Content, cert.NewPool(e.Anchors...), e.At, nil)
+		f = examine(context.Background(), e.Document, e.Content, cert.NewPool(e.Anchors...), e.At, nil)
 	}
 	answers := make(map[pair]answer, len(e.Statuses))
 	for _, s := range e.Statuses {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,9 +20,14 @@ const (
 	// maxCandidates bounds the certificates of one name tried for a signer,
 	// at one signature each. An honest document has one.
 	maxCandidates = 8
-	// maxTokens bounds the tokens of a signer, at three or more signatures
-	// each. One is usual, and two after documents were joined.
-	maxTokens = 8
+	// maxTokens bounds the tokens of a signer, and maxDocumentTokens those of
+	// all signers, at three or more signatures each. One is usual, and two
+	// after documents were joined.
+	maxTokens         = 8
+	maxDocumentTokens = 2 * cms.MaxSigners
+	// maxTokenCertificates bounds the bag of a token, each of which has to
+	// verify. Authorities put their chain there.
+	maxTokenCertificates = 32
 	// maxChain bounds the chain shown of a certificate without a path.
 	maxChain = 10
 )
@@ -32,7 +38,8 @@ var (
 	errNoCertificate   = errors.New("the signer's certificate is not in the document")
 	errTooManyNamed    = fmt.Errorf("more than %d certificates bear the name the signer gives", maxCandidates)
 	errAmbiguousSigner = errors.New("the signature verifies with several certificates")
-	errTooManyTokens   = fmt.Errorf("more than %d timestamp tokens", maxTokens)
+	errTooManyTokens   = fmt.Errorf("more than %d timestamp tokens, or %d in the document", maxTokens, maxDocumentTokens)
+	errTokenBag        = fmt.Errorf("more than %d certificates in a timestamp token", maxTokenCertificates)
 )
 
 // facts is what can be said about a document without asking anybody: it
@@ -78,12 +85,14 @@ type chainFacts struct {
 
 // examiner holds what the examination of one document needs more than once.
 type examiner struct {
+	ctx     context.Context // of one call, to stop at
 	sd      *cms.SignedData
 	content []byte
 	anchors *cert.Pool
 	at      time.Time
 	check   func(child, issuer *cert.Certificate) error
 	digests map[digestKey]digestResult
+	room    int // tokens that may still come
 }
 
 type digestKey struct {
@@ -96,8 +105,9 @@ type digestResult struct {
 	err error
 }
 
-// examine collects the facts. content is nil unless given apart.
-func examine(document, content []byte, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
+// examine collects the facts. content is nil unless given apart. When ctx ends
+// it leaves off, and what it returns is of no use.
+func examine(ctx context.Context, document, content []byte, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
 	sd, err := cms.Parse(document)
 	if err != nil {
 		return &facts{format: err}
@@ -117,6 +127,8 @@ func examine(document, content []byte, anchors *cert.Pool, at time.Time, check f
 		return f
 	}
 	x := &examiner{
+		ctx:     ctx,
+		room:    maxDocumentTokens,
 		sd:      sd,
 		content: content,
 		anchors: anchors,
@@ -125,6 +137,9 @@ func examine(document, content []byte, anchors *cert.Pool, at time.Time, check f
 		digests: make(map[digestKey]digestResult),
 	}
 	for _, si := range sd.SignerInfos {
+		if ctx.Err() != nil {
+			return f
+		}
 		f.signers = append(f.signers, x.signer(si))
 	}
 	x.bag(f)

@@ -18,7 +18,7 @@ const maxParallel = 8
 var (
 	errNoSource     = errors.New("no revocation source")
 	errNoStatus     = errors.New("the revocation source has no answer")
-	errNotAsked     = errors.New("the status was not asked for, since it could not matter")
+	errNotAsked     = errors.New("the status was not asked for")
 	errUnknown      = errors.New("the status of the certificate is unknown")
 	errUndated      = errors.New("the status has no date")
 	errStatusFuture = errors.New("the status is from the future")

@@ -30,13 +30,17 @@ type tokenFacts struct {
 // the same whoever wrote the set.
 func (x *examiner) tokens(s *signerFacts) {
 	raws, err := s.info.TimeStampTokens()
-	if err == nil && len(raws) > maxTokens {
+	if err == nil && len(raws) > min(maxTokens, x.room) {
 		raws, err = nil, errTooManyTokens
 	}
+	x.room -= len(raws)
 	if s.unsigned.err == nil {
 		s.unsigned.err = err
 	}
 	for i, raw := range raws {
+		if x.ctx.Err() != nil {
+			return
+		}
 		t := x.token(raw, s.info)
 		s.tokens = append(s.tokens, t)
 		if t.sound() && (s.best < 0 || t.token.Info.GenTime.Before(s.tokens[s.best].token.Info.GenTime)) {
@@ -51,12 +55,15 @@ func (x *examiner) token(raw []byte, si *cms.SignerInfo) *tokenFacts {
 	if err == nil && len(token.SignedData.SignerInfos) != 1 {
 		err = fmt.Errorf("%w, not %d", errTokenSigners, len(token.SignedData.SignerInfos))
 	}
+	if err == nil && len(token.SignedData.Certificates) > maxTokenCertificates {
+		err = errTokenBag
+	}
 	if err != nil {
 		return &tokenFacts{formatErr: err}
 	}
 	t := &tokenFacts{token: token, imprintErr: token.CheckImprint(si.Signature)}
 	sd := token.SignedData
-	inner := &examiner{sd: sd, anchors: x.anchors, at: x.at, check: x.check, digests: make(map[digestKey]digestResult)}
+	inner := &examiner{ctx: x.ctx, sd: sd, anchors: x.anchors, at: x.at, check: x.check, digests: make(map[digestKey]digestResult)}
 	t.identity = inner.identify(sd.SignerInfos[0])
 	if t.identity.err == nil && !namesCertificate(sd.SignerInfos[0]) {
 		t.identity = identity{named: t.identity.named, err: errTokenSigner}

@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -374,6 +375,43 @@ func TestTooManyTimestamps(t *testing.T) {
 	mustBeValid(t, addUnsigned(t, doc, 0, cms.OIDTimeStampToken, tokens[1:]...), nil, w.options())
 	mustFail(t, mustVerify(t, addUnsigned(t, doc, 0, cms.OIDTimeStampToken, tokens...), nil, w.options()),
 		[]wrong{{CheckUnsignedAttributes, Failed, SigConstraintsFailure, errTooManyTokens}}, nil)
+}
+
+func TestTooManyTimestampsInAll(t *testing.T) {
+	w := newWorld(t, "ecdsa:P-256")
+	var signers []cms.Signer
+	for range maxDocumentTokens/maxTokens + 1 {
+		signers = append(signers, signerOf(w.user))
+	}
+	doc := mustSign(t, []byte("x"), cms.Options{}, signers...)
+	for i := range signers {
+		signature := mustParse(t, doc).SignerInfos[i].Signature
+		var tokens [][]byte
+		for range maxTokens {
+			tokens = append(tokens, w.token(t, signature, w.Now))
+		}
+		doc = addUnsigned(t, doc, i, cms.OIDTimeStampToken, tokens...)
+	}
+	r := mustVerify(t, doc, nil, w.options())
+	last := len(signers) - 1
+	if f := r.FirstFailure(); f == nil || f.Signer != last || !errors.Is(f, errTooManyTokens) {
+		t.Errorf("%v", f)
+	}
+	if n := len(r.Signers[last].TimeStamps); n != 0 {
+		t.Errorf("%d tokens too many were looked at", n)
+	}
+}
+
+func TestTooManyCertificatesInAToken(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	bag := slices.Clone(w.TSA.Chain)
+	for len(bag) < maxTokenCertificates {
+		bag = append(bag, w.Root.Cert)
+	}
+	mustBeValid(t, w.withToken(t, func(s []byte) []byte { return tokenForge{bag: bag}.make(t, w, s) }), nil, w.options())
+	bag = append(bag, w.Root.Cert)
+	doc := w.withToken(t, func(s []byte) []byte { return tokenForge{bag: bag}.make(t, w, s) })
+	mustFail(t, mustVerify(t, doc, nil, w.options()), nil, []wrong{{CheckFormat, Failed, FormatFailure, errTokenBag}})
 }
 
 func TestTimestampByAnotherFamily(t *testing.T) {
