@@ -58,8 +58,12 @@ var rules = []rule{
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/store", "internal/config", "internal/httpx",
 	}, modules: []string{"golang.org/x/sync"}},
+	// The one place below the commands that joins services.
+	{area: "internal/up", allowed: []string{
+		"pki/...", "internal/demo", "internal/eimzo/server", "internal/httpx", "internal/trust",
+	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp"}},
 	{area: "internal/cli", allowed: []string{
-		"gost/...", "pki/...", "verify", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
+		"gost/...", "pki/...", "verify", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
 		"internal/inspect", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
 	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
 
