@@ -101,7 +101,8 @@ func (res *Response) parse(root ber.Element) error {
 	if err != nil {
 		return err
 	}
-	if err := res.parseStatus(info); err != nil {
+	failed, err := res.parseStatus(info)
+	if err != nil {
 		return err
 	}
 	granted := res.Status == Granted || res.Status == GrantedWithMods
@@ -118,60 +119,61 @@ func (res *Response) parse(root ber.Element) error {
 	if err := r.Done(); err != nil {
 		return err
 	}
-	if !granted || res.Failure != 0 {
+	if !granted || failed {
 		return errors.New("a token beside a failure")
 	}
 	res.Token, err = ParseToken(token.Raw)
 	return err
 }
 
-func (res *Response) parseStatus(info ber.Element) error {
+// parseStatus reads PKIStatusInfo and tells whether it has a failInfo.
+func (res *Response) parseStatus(info ber.Element) (failed bool, err error) {
 	r := info.Children()
 	status, err := r.Read(ber.TagInteger)
 	if err != nil {
-		return err
+		return false, err
 	}
 	n, err := status.Int64()
 	if err != nil || n < 0 || n > int64(RevocationNotification) {
-		return errors.New("unknown PKIStatus")
+		return false, errors.New("unknown PKIStatus")
 	}
 	res.Status = PKIStatus(n)
 	text, ok, err := r.Optional(ber.TagSequence)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if ok {
 		var lines []string
 		for in := text.Children(); !in.Empty(); {
 			line, err := in.Read(ber.TagUTF8String)
 			if err != nil {
-				return err
+				return false, err
 			}
 			s, err := line.Text()
 			if err != nil {
-				return err
+				return false, err
 			}
 			lines = append(lines, s)
 		}
 		res.Text = strings.Join(lines, "; ")
 	}
-	failure, ok, err := r.Optional(ber.TagBitString)
+	failure, failed, err := r.Optional(ber.TagBitString)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if ok {
+	if failed {
 		content, _, err := failure.BitString()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(content) > 4 {
-			return errors.New("bad PKIFailureInfo")
+			return false, errors.New("bad PKIFailureInfo")
 		}
 		for i, b := range content {
 			res.Failure |= FailureInfo(bits.Reverse8(b)) << (8 * i)
 		}
 	}
-	return r.Done()
+	return failed, r.Done()
 }
 
 // Check returns the token of a response if it answers the request: it was

@@ -32,7 +32,7 @@ type TSTInfo struct {
 // GeneralName is the name of the authority (RFC 5280 4.2.1.6).
 type GeneralName struct {
 	Tag   int    // of the choice: 4 directoryName, 6 uniformResourceIdentifier ...
-	Value string // as text; hexadecimal for what has none
+	Value string // as text; "#" and hexadecimal for what has none
 }
 
 // String returns the form of BouncyCastle, which E-IMZO-SERVER prints: the
@@ -201,8 +201,14 @@ func parseGeneralName(explicit ber.Element) (*GeneralName, error) {
 			return nil, err
 		}
 		n.Value = parsed.String()
+	case ber.Context(8):
+		oid, err := e.WithTag(ber.TagOID).OID()
+		if err != nil {
+			return nil, err
+		}
+		n.Value = oid.String()
 	default:
-		n.Value = fmt.Sprintf("%x", e.Content)
+		n.Value = fmt.Sprintf("#%x", e.Content)
 	}
 	return n, nil
 }
