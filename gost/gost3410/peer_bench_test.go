@@ -68,13 +68,15 @@ func BenchmarkPeers(b *testing.B) {
 	})
 
 	pub := key.PublicKey()
-	verify := fmt.Sprintf("verify A %x %x %x %x", pub.X(), pub.Y(), digest, sig)
-	sign := fmt.Sprintf("sign A %x %x", key.Bytes(), digest)
+	verify := fmt.Sprintf("verify CryptoPro-A %x %x %x %x", pub.X(), pub.Y(), digest, sig)
+	sign := fmt.Sprintf("sign CryptoPro-A %x %x", key.Bytes(), digest)
 	b.Run("Sign/BouncyCastle", func(b *testing.B) {
 		bc := peer.BouncyCastle(b).Start(b, "GostPeer", "testdata/java/GostPeer.java")
 		warm(b, bc, sign)
 		for b.Loop() {
-			bc.Ask(b, sign)
+			if answer := bc.Ask(b, sign); len(answer) != 2*gost3410.SignatureSize {
+				b.Fatal(answer)
+			}
 		}
 	})
 	b.Run("Verify/BouncyCastle", func(b *testing.B) {
