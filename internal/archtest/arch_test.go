@@ -299,6 +299,8 @@ func TestRulesRefuseWhatTheyMust(t *testing.T) {
 		{pkg: "internal/eimzo/server", imported: "imzo/internal/trust", refused: true},
 		{pkg: "internal/trust", imported: "imzo/internal/eimzo/server", refused: true},
 		{pkg: "internal/demo", imported: "imzo/internal/trust", refused: true},
+		{pkg: "internal/up", imported: "imzo/internal/trust"},
+		{pkg: "internal/trust", imported: "imzo/internal/up", refused: true},
 		{pkg: "internal/cli", imported: "github.com/spf13/cobra/doc"},
 		{pkg: "internal/cli", imported: "github.com/rogpeppe/go-internal/testscript", refused: true},
 		{pkg: "internal/cli", imported: "github.com/rogpeppe/go-internal/testscript", test: true},
