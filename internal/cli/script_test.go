@@ -18,9 +18,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The scripts of testdata/script are the command line's tests: each is run
-// within this process, where coverage and the race detector see it, and once
-// more with imzo as a process of its own.
+// The scripts of testdata/script are the command line's tests. Each is run
+// within this process, where coverage and the race detector see it. Those that
+// are about files, streams, variables and exit codes are run once more with
+// imzo as a process of its own.
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){program: func() { os.Exit(Main()) }})
@@ -31,14 +32,19 @@ func TestMain(m *testing.M) {
 const program = "imzo-process"
 
 func TestScripts(t *testing.T) {
-	runScripts(t, inProcess)
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	runScripts(t, files, inProcess)
 }
 
 func TestScriptsAsProcess(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the scripts run in process too")
+	var files []string
+	for _, name := range []string{"usage", "sign", "detached", "tampered", "password", "key", "hash", "apikey", "bench"} {
+		files = append(files, "testdata/script/"+name+".txtar")
 	}
-	runScripts(t, asProcess)
+	runScripts(t, files, asProcess)
 }
 
 // call is one call of imzo in a script.
@@ -48,14 +54,16 @@ type call struct {
 	stdout, stderr io.Writer
 }
 
-func runScripts(t *testing.T, run func(*testscript.TestScript, call) int) {
-	// Absolute, since scripts change the folder of the process.
-	dir, err := filepath.Abs("testdata/script")
-	if err != nil {
-		t.Fatal(err)
+func runScripts(t *testing.T, files []string, run func(*testscript.TestScript, call) int) {
+	for i, f := range files {
+		// Absolute, since scripts change the folder of the process.
+		var err error
+		if files[i], err = filepath.Abs(f); err != nil {
+			t.Fatal(err)
+		}
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: dir,
+		Files: files,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			return nil
