@@ -19,7 +19,9 @@ type Authority struct {
 	Chain []*cert.Certificate // the authority's certificate first
 	// Policy is that of every token; a request for another is rejected.
 	Policy ber.OID
-	// Name is the URI in the tsa field; "" leaves it out.
+	// Name is the URI in the tsa field; "" leaves it out. RFC 3161 2.4.2 wants
+	// it to be a name of the certificate too (a uniformResourceIdentifier of
+	// its subjectAltName); OpenSSL refuses tokens where it is not.
 	Name string
 	// Serial returns a number never given before.
 	Serial   func() (*big.Int, error)
