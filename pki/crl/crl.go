@@ -242,7 +242,11 @@ func checkScope(value ber.Element) error {
 		switch e.Tag {
 		case ber.ContextConstructed(0): // distributionPoint
 		case ber.Context(1), ber.Context(2), ber.Context(4), ber.Context(5):
-			if v, err := e.WithTag(ber.TagBoolean).Bool(); err != nil || v {
+			only, err := e.WithTag(ber.TagBoolean).Bool()
+			if err != nil {
+				return err
+			}
+			if only {
 				return fmt.Errorf("%w: not of all certificates of its issuer", ErrUnsupported)
 			}
 		default:
