@@ -97,11 +97,13 @@ func TestClientTellsTransportFromContent(t *testing.T) {
 
 func TestClientFollowsRedirectsOnlyWhenToldTo(t *testing.T) {
 	w := newWorld(t, "ecdsa:P-256")
-	target := serve(t, func(out http.ResponseWriter, _ *http.Request) { out.Write(w.forge().make(t, w.Now)) })
+	target := serve(t, func(out http.ResponseWriter, _ *http.Request) {
+		out.Header().Set("Content-Type", "application/ocsp-response")
+		out.Write(w.forge().make(t, w.Now))
+	})
 	address := serve(t, func(out http.ResponseWriter, r *http.Request) {
 		http.Redirect(out, r, target, http.StatusPermanentRedirect)
 	})
-	// http.DetectContentType would say text/plain of no DER; be sure.
 	c := Client{HTTP: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}}
 	if _, err := c.Ask(t.Context(), address, Request{CertIDs: []CertID{w.id()}}); err != nil {
 		t.Error(err)

@@ -86,8 +86,6 @@ func (c *Client) checkTime(t *Token, asked, answered time.Time) error {
 	if skew == 0 {
 		skew = defaultClockSkew
 	}
-	// An authority that states its accuracy may be that far off by itself.
-	skew += t.Info.Accuracy
 	if at := t.Info.GenTime; at.Before(asked.Add(-skew)) || at.After(answered.Add(skew)) {
 		return fmt.Errorf("%w: %s", ErrTime, at.Format(time.RFC3339))
 	}
