@@ -83,7 +83,7 @@ func (t *timestampFlags) run(ctx context.Context, e env, name string) error {
 func (t *timestampFlags) authority(e env) (stampFunc, error) {
 	if t.dir == "" {
 		return func(ctx context.Context, d *alg.Digest, message []byte) (*tsp.Token, error) {
-			return (&tsp.Client{}).Stamp(ctx, t.url, d, message)
+			return (&tsp.Client{Now: e.now}).Stamp(ctx, t.url, d, message)
 		}, nil
 	}
 	authority, err := trust.Open(t.dir, trust.Options{Now: e.now})

@@ -2,12 +2,10 @@ package trust
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
 	"math/big"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -101,14 +99,9 @@ func (a *Authority) answer(w http.ResponseWriter, r *http.Request, takes, gives 
 }
 
 func (a *Authority) getOCSP(w http.ResponseWriter, r *http.Request, escaped string) {
-	text, err := url.PathUnescape(escaped)
-	if err != nil || len(text) > maxRequest {
-		http.Error(w, "bad request", http.StatusBadRequest)
-		return
-	}
-	request, err := base64.StdEncoding.DecodeString(text)
+	request, err := ocsp.ParseGetPath(escaped)
 	if err != nil {
-		http.Error(w, "the path is not base64", http.StatusBadRequest)
+		http.Error(w, "the path is no OCSP request in base64", http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/ocsp-response")

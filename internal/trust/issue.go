@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"imzo/pki/alg"
+	"imzo/pki/ber"
 	"imzo/pki/cert"
 	"imzo/pki/keystore"
 )
@@ -130,6 +131,9 @@ func (a *Authority) template(o certificateOrder, key *alg.PublicKey) (*cert.Temp
 	case profileTSA:
 		t.KeyUsage = cert.KeyUsageDigitalSignature | cert.KeyUsageContentCommitment
 		t.ExtKeyUsage, t.ExtKeyUsageCritical = oids(cert.OIDTimeStamping), true
+		// The tsa field of a token must be one of the certificate's names
+		// (RFC 3161 2.4.2).
+		t.Extra = []cert.Extension{{OID: cert.OIDSubjectAltName, Value: ber.Sequence(ber.Tagged(ber.Context(6), []byte(a.TSAURL())))}}
 	case profileOCSP:
 		t.KeyUsage = cert.KeyUsageDigitalSignature
 		t.ExtKeyUsage, t.OCSPNoCheck = oids(cert.OIDOCSPSigning), true

@@ -112,7 +112,7 @@ func New(c Config, d Deps) (*Server, error) {
 		d.Revocation = revocation.New(revocation.Options{URL: c.OCSPURL, NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: remoteBudget})
 	}
 	if d.TSA == nil {
-		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client}}
+		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client, Now: d.Now}}
 	}
 	s := &Server{config: c, deps: d, render: renderer{c.Location}, maxBody: httpx.DefaultMaxBody, patience: remoteBudget}
 	s.routes = make(map[string]http.HandlerFunc)
