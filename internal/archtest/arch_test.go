@@ -48,11 +48,12 @@ var rules = []rule{
 	{area: "internal/archtest"},
 	{area: "internal/config"},
 	{area: "internal/store", modules: []string{"github.com/redis/go-redis/v9"}},
+	{area: "internal/atomicfile"},
 	{area: "internal/httpx"},
 	{area: "internal/roots", allowed: []string{"pki/cert"}},
 	{area: "internal/inspect", allowed: []string{"pki/..."}},
 	{area: "internal/revocation", allowed: []string{"verify", "pki/..."}, modules: []string{"golang.org/x/sync"}},
-	{area: "internal/trust", allowed: []string{"pki/...", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
+	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/server", allowed: []string{
@@ -60,7 +61,7 @@ var rules = []rule{
 	}, modules: []string{"golang.org/x/sync"}},
 	// The one place below the commands that joins services.
 	{area: "internal/up", allowed: []string{
-		"pki/...", "internal/demo", "internal/eimzo/server", "internal/httpx", "internal/trust",
+		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/server", "internal/httpx", "internal/trust",
 	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp"}},
 	{area: "internal/cli", allowed: []string{
 		"gost/...", "pki/...", "verify", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",

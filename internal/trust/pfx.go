@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"imzo/internal/atomicfile"
 	"imzo/pki/keystore"
 )
 
@@ -25,7 +26,7 @@ func WritePFX(out string, e keystore.Entry, s Subject, password string, p keysto
 		return "", err
 	}
 	if err != nil || !info.IsDir() {
-		return out, writeNew(out, pfx)
+		return out, atomicfile.Create(out, pfx, 0o600)
 	}
 	stem := e.Chain[0].SerialHex()
 	for _, number := range []string{s.TIN, s.UID, s.PINFL} {
@@ -36,34 +37,9 @@ func WritePFX(out string, e keystore.Entry, s Subject, password string, p keysto
 	}
 	for i := 1; i <= 9999; i++ {
 		path = filepath.Join(out, fmt.Sprintf("%s%04d.pfx", stem, i))
-		if err = writeNew(path, pfx); !errors.Is(err, fs.ErrExist) {
+		if err = atomicfile.Create(path, pfx, 0o600); !errors.Is(err, fs.ErrExist) {
 			return path, err
 		}
 	}
 	return "", fmt.Errorf("%s holds 9999 keys of %s", out, stem)
-}
-
-// writeNew makes a file that appears whole or not at all, and only if there
-// was none.
-func writeNew(path string, b []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".pfx-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(b)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(tmp.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s: %w", path, fs.ErrExist)
-		}
-		// File systems of memory sticks have no links.
-		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("%s: %w", path, fs.ErrExist)
-		}
-		return os.Rename(tmp.Name(), path)
-	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"imzo/internal/atomicfile"
 	"imzo/internal/trust"
 	"imzo/pki/cert"
 	"imzo/pki/cms"
@@ -142,21 +143,12 @@ func (d *data) writeSample(e keystore.Entry, now func() time.Time) error {
 	return writeMissing(d.path(sampleFile), base64Text(document))
 }
 
-// writeMissing writes a file that is not there yet, whole or not at all.
+// writeMissing writes a file that is not there yet.
 func writeMissing(path string, b []byte) error {
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.Create(path, b, 0o644); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(b)
-	if err := errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }
 
 // configText is a config.properties for this folder, in the form of the
