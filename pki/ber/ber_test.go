@@ -454,7 +454,8 @@ func TestTimes(t *testing.T) {
 func TestDERNormalises(t *testing.T) {
 	for in, want := range map[string]string{
 		"3080" + "020101" + "0000":                "3003020101",
-		"3180" + "020102" + "010101" + "0000":     "3106" + "0101ff" + "020102",
+		"3180" + "020102" + "010101" + "0000":     "3106" + "010101" + "020102",
+		"310c" + "31800201020000" + "0101ff0500":  "310a" + "0101ff" + "0500" + "3103020102",
 		"2480040161" + "040162" + "0000":          "04026162",
 		"2380" + "030200ff" + "030204f0" + "0000": "030304fff0",
 		"048103616263":                            "0403616263",
@@ -464,6 +465,36 @@ func TestDERNormalises(t *testing.T) {
 		got, err := DER(parse(t, in))
 		if err != nil || hex.EncodeToString(got) != want {
 			t.Errorf("%s: %x, %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+// TestDEROfManyElementsIsCheap: a list of a million octets that holds half a
+// million elements costs a few times its size, not a hundred times.
+func TestDEROfManyElementsIsCheap(t *testing.T) {
+	nulls := bytes.Repeat(Null(), 500_000)
+	for name, e := range map[string][]byte{
+		"list":         Sequence(nulls),
+		"sorted set":   Set(nulls),
+		"unsorted set": Set(Bool(true), nulls, Bool(false)),
+		"nested":       Sequence(Set(Sequence(Set(Sequence(nulls))))),
+	} {
+		in, err := Parse(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := DER(in); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		most := 3
+		if name == "unsorted set" { // sorting takes a slice header for each element
+			most = 16
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > uint64(most*len(e)) {
+			t.Errorf("%s: %d octets for %d", name, got, len(e))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ber
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/big"
 	"slices"
 	"time"
@@ -155,52 +156,87 @@ func Time(t time.Time) []byte {
 }
 
 // DER re-encodes an element as DER: minimal definite lengths, primitive
-// strings, TRUE as 0xff, and every SET sorted as a SET OF. Strings under an
-// implicit tag cannot be told from other constructed elements and stay as
+// strings, and every SET sorted as a SET OF. Values keep their octets, a
+// BOOLEAN its one: what a signer wrote there is what was signed. Strings under
+// an implicit tag cannot be told from other constructed elements and stay as
 // they are. It is for what the standards define by its DER encoding, such as
 // the signed attributes of CMS (RFC 5652 5.4), never for certificates.
 func DER(e Element) ([]byte, error) {
+	return appendDER(make([]byte, 0, len(e.Raw)), e)
+}
+
+// appendDER writes into one buffer, whatever the number of elements: hostile
+// input has one in every second octet.
+func appendDER(out []byte, e Element) ([]byte, error) {
 	switch e.Tag {
 	case TagOctetString | constructedBit:
 		b, err := e.OctetString()
-		return OctetString(b), err
+		return append(appendHeader(out, TagOctetString, len(b)), b...), err
 	case TagBitString | constructedBit:
 		b, unused, err := e.BitString()
-		return Tagged(TagBitString, []byte{byte(unused)}, b), err
+		return append(append(appendHeader(out, TagBitString, len(b)+1), byte(unused)), b...), err
 	case TagBoolean:
-		v, err := e.Bool()
-		return Bool(v), err
+		if _, err := e.Bool(); err != nil {
+			return nil, err
+		}
 	}
 	if !e.Constructed() {
-		return withContent(e, e.Content), nil
+		return append(appendHeaderOf(out, e, len(e.Content)), e.Content...), nil
 	}
-	var parts [][]byte
-	for r := e.Children(); !r.Empty(); {
+	start, last, count, sorted := len(out), len(out), 0, true
+	for r := e.Children(); !r.Empty(); count++ {
 		child, err := r.Next()
 		if err != nil {
 			return nil, err
 		}
-		part, err := DER(child)
-		if err != nil {
+		at := len(out)
+		if out, err = appendDER(out, child); err != nil {
 			return nil, err
 		}
-		parts = append(parts, part)
+		sorted = sorted && bytes.Compare(out[last:at], out[at:]) <= 0
+		last = at
 	}
-	if e.Tag == TagSet {
-		slices.SortFunc(parts, bytes.Compare)
+	if e.Tag == TagSet && !sorted {
+		sortElements(out[start:], count)
 	}
-	return withContent(e, slices.Concat(parts...)), nil
+	// Only now the length is known: the header is written behind the content
+	// and brought to its front.
+	size := len(out) - start
+	out = appendHeaderOf(out, e, size)
+	var header [2 * binary.MaxVarintLen64]byte
+	n := copy(header[:], out[start+size:])
+	copy(out[start+n:], out[start:start+size])
+	copy(out[start:], header[:n])
+	return out, nil
 }
 
-// withContent keeps the identifier octets of e, which may be several.
-func withContent(e Element, content []byte) []byte {
-	out := Tagged(e.Tag, content)
-	if e.Tag&highNumber == highNumber {
-		n := 1
-		for e.Raw[n]&0x80 != 0 {
-			n++
+// sortElements puts the DER elements in b, count of them, in the order of a
+// SET OF.
+func sortElements(b []byte, count int) {
+	content := bytes.Clone(b)
+	parts := make([][]byte, 0, count)
+	for r := (Reader{rest: content}); !r.Empty(); {
+		part, err := r.Next()
+		if err != nil {
+			return // just written, so it reads
 		}
-		out = slices.Concat(e.Raw[:n+1], out[1:])
+		parts = append(parts, part.Raw)
 	}
-	return out
+	slices.SortFunc(parts, bytes.Compare)
+	for _, part := range parts {
+		b = b[copy(b, part):]
+	}
+}
+
+// appendHeaderOf keeps the identifier octets of e, which may be several, and
+// writes the definite length n.
+func appendHeaderOf(out []byte, e Element, n int) []byte {
+	if e.Tag&highNumber != highNumber {
+		return appendHeader(out, e.Tag, n)
+	}
+	last := 1
+	for e.Raw[last]&0x80 != 0 {
+		last++
+	}
+	return appendHeader(append(out, e.Raw[:last]...), e.Raw[last], n)
 }

@@ -397,3 +397,16 @@ func TestSignedAttributesNotInDER(t *testing.T) {
 		}
 	}
 }
+
+// TestBooleanInSignedAttributesCannotBeChanged: any octet but 0 is TRUE, and
+// still the one that was signed counts.
+func TestBooleanInSignedAttributesCannotBeChanged(t *testing.T) {
+	signer := signerOf(testpki.New(t, "ozdst").User(t, testpki.Person))
+	signer.ExtraSignedAttrs = []Attribute{NewAttribute(ber.MustOID("1.2.3"), ber.Bool(true))}
+	doc := mustSign(t, []byte("x"), Options{}, signer)
+	mustVerify(t, doc, nil)
+	doc[bytes.LastIndex(doc, ber.Bool(true))+2] = 1
+	if err := verifyAll(mustParse(t, doc), nil); !errors.Is(err, ErrSignature) {
+		t.Errorf("another TRUE: %v", err)
+	}
+}
