@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"hash"
 	"io"
@@ -161,35 +162,11 @@ func isSignedAttrs(p payload) bool {
 	return found
 }
 
-// sameContent compares two contents without joining segments.
+// sameContent compares two contents that may be cut into segments in
+// different ways. It compares digests, for a list of the segments would take
+// many times the memory of a document that has one for each octet.
 func sameContent(a, b ber.Element) bool {
-	x, y := segmentsOf(a), segmentsOf(b)
-	for len(x) > 0 && len(y) > 0 {
-		n := min(len(x[0]), len(y[0]))
-		if !bytes.Equal(x[0][:n], y[0][:n]) {
-			return false
-		}
-		x, y = skip(x, n), skip(y, n)
-	}
-	return len(x) == 0 && len(y) == 0
-}
-
-// segmentsOf lists the segments that are not empty.
-func segmentsOf(e ber.Element) (out [][]byte) {
-	_ = e.Segments(func(b []byte) bool {
-		if len(b) > 0 {
-			out = append(out, b)
-		}
-		return true
-	})
-	return out
-}
-
-func skip(segments [][]byte, n int) [][]byte {
-	if segments[0] = segments[0][n:]; len(segments[0]) == 0 {
-		return segments[1:]
-	}
-	return segments
+	return bytes.Equal(payload{segments: a}.hashWith(sha256.New()), payload{segments: b}.hashWith(sha256.New()))
 }
 
 // digests computes each digest of one content once.

@@ -23,11 +23,15 @@
 // what the signers use, identifiers of algorithms without parameters have
 // none, the certificate bag holds X.509 certificates and nothing else, and
 // nothing unknown stands anywhere. With cert.CheckBag over the certificates no
-// octet of a document can be changed without notice, but for these: unsigned
+// octet of a document can be replaced without notice, but for these: unsigned
 // attributes that nobody checks, embedded CRLs, and the second name that two
 // kinds of signature have and that means the same (rsaEncryption beside
 // sha256WithRSAEncryption, the key's identifier of GOST R 34.10-2001 beside
-// the signature's).
+// the signature's). The same can be said in other octets, though: the shell and
+// the signed attributes in BER with other lengths and segments, sets in another
+// order, an algorithm without its NULL parameters wherever it is named, and the
+// ECDSA signature (r, s) as (r, n-s). So do not tell documents apart by a digest
+// of the whole.
 //
 // Verify proves that the key of one certificate signed one content. Whether
 // that certificate is trusted, was valid and not revoked, and which of the

@@ -2,6 +2,7 @@ package cms
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -205,6 +206,31 @@ func TestAttachContentChecksEverySigner(t *testing.T) {
 	}
 }
 
+// TestAttachContentTriesFewCertificates: a thousand certificates of one name
+// once made it hash the content a thousand times.
+func TestAttachContentTriesFewCertificates(t *testing.T) {
+	pki := testpki.New(t, "ozdst")
+	user, other := pki.User(t, testpki.Person), pki.User(t, testpki.Person)
+	content := []byte("x")
+	s := mustParse(t, mustSign(t, content, Options{Detached: true}, Signer{Key: user.Key, Chain: user.Chain, NoSignedAttrs: true}))
+	fake := bytes.Replace(user.Cert.Raw, user.Cert.PublicKey.Bits, other.Cert.PublicKey.Bits, 1)
+	withFakes := func(n int) *SignedData {
+		return mustParse(t, change(s, func(d *document) {
+			d.certificates = nil
+			for range n {
+				d.certificates = append(d.certificates, fake)
+			}
+			d.certificates = append(d.certificates, user.Cert.Raw)
+		}))
+	}
+	if _, err := withFakes(maxCandidates - 1).AttachContent(content); err != nil {
+		t.Errorf("the signer's certificate stands last: %v", err)
+	}
+	if _, err := withFakes(maxCandidates).AttachContent(content); !errors.Is(err, ErrLimit) {
+		t.Errorf("too many certificates of one name: %v", err)
+	}
+}
+
 func TestAddUnsignedAttributeKeepsSignedOctets(t *testing.T) {
 	pki := testpki.New(t, "ozdst")
 	alice, bob := pki.User(t, testpki.Person), pki.User(t, testpki.Organisation)
@@ -388,6 +414,72 @@ func TestJoinKeepsCRLsOnce(t *testing.T) {
 	}
 	if _, err := Join(withCRLs(first...), withCRLs(second...)); !errors.Is(err, ErrLimit) {
 		t.Errorf("too many CRLs: %v", err)
+	}
+}
+
+// TestJoinIsCheapForHostileDocuments: large CRLs that differ in their last
+// octets, and content of one-octet segments.
+func TestJoinIsCheapForHostileDocuments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs hundreds of megabytes")
+	}
+	pki := testpki.New(t, "ozdst")
+	s := mustParse(t, mustSign(t, bytes.Repeat([]byte{'x'}, 1_000_000), Options{}, signerOf(pki.User(t, testpki.Person))))
+	list, err := ber.Parse(crl(ber.UTCTime(pki.Now)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := list.Children()
+	tbs, err := fields.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	algorithm, err := fields.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	withCRLs := func(from int) *SignedData {
+		return mustParse(t, change(s, func(d *document) {
+			signature := make([]byte, 60<<10)
+			for i := range 500 {
+				binary.BigEndian.PutUint32(signature[len(signature)-4:], uint32(from+i))
+				d.crls = append(d.crls, ber.Sequence(tbs.Raw, algorithm.Raw, ber.BitString(signature)))
+			}
+		}))
+	}
+	a, b := withCRLs(0), withCRLs(500)
+	start := time.Now()
+	if out, err := Join(a, b); err != nil || len(mustParse(t, out).CRLs) != 1000 {
+		t.Errorf("joining CRLs: %v", err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("joining CRLs took %v", took)
+	}
+	cut := mustParse(t, change(s, func(d *document) {
+		d.encap = encoded(ber.Sequence(OIDData.DER(), ber.Tagged(0xa0, ber.Indefinite(0x24, bytes.Repeat([]byte{4, 1, 'x'}, 1_000_000)))))
+	}))
+	for name, other := range map[string]*SignedData{"cut alike": cut, "cut otherwise": s} {
+		got := allocated(func() {
+			if _, err := Join(cut, other); err != nil {
+				t.Error(err)
+			}
+		})
+		if got > 2*uint64(len(cut.Raw)) {
+			t.Errorf("%s: allocated %d octets for %d", name, got, len(cut.Raw))
+		}
+	}
+}
+
+// TestJoinedDocumentsCanBeRead: the limits hold for what Join makes.
+func TestJoinedDocumentsCanBeRead(t *testing.T) {
+	pki := testpki.New(t, "ozdst")
+	document := func() *SignedData {
+		signer := signerOf(pki.User(t, testpki.Person))
+		signer.ExtraSignedAttrs = []Attribute{NewAttribute(ber.MustOID("1.2.3"), ber.OctetString(make([]byte, maxSignedAttrs*2/3)))}
+		return mustParse(t, mustSign(t, []byte("x"), Options{}, signer))
+	}
+	if _, err := Join(document(), document()); !errors.Is(err, ErrLimit) {
+		t.Errorf("more signed attributes than can be read: %v", err)
 	}
 }
 

@@ -35,6 +35,9 @@ const (
 	// signers together: they are encoded anew, level by level, before they
 	// are hashed (RFC 5652 5.4). 105 octets are usual.
 	maxSignedAttrs = 1 << 20
+	// maxCandidates bounds the certificates tried for one signer where all
+	// bear the name that the signer gives. One is usual.
+	maxCandidates = 8
 )
 
 // SignedData is a parsed document (RFC 5652 5.1). It aliases what it was

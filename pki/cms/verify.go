@@ -20,7 +20,13 @@ func (s *SignedData) Verify(si *SignerInfo, c *cert.Certificate, detached []byte
 	if err != nil {
 		return err
 	}
-	err = si.Verify(c, s.ContentType, digest)
+	return s.verifyWith(digest, si, c, detached)
+}
+
+// verifyWith is Verify with the digest of the content, which a caller with
+// several certificates to try computes once.
+func (s *SignedData) verifyWith(digest []byte, si *SignerInfo, c *cert.Certificate, detached []byte) error {
+	err := si.Verify(c, s.ContentType, digest)
 	if si.RawSignedAttrs != nil || !errors.Is(err, alg.ErrNeedsMessage) {
 		return err
 	}
