@@ -20,11 +20,15 @@ import (
 // written under. It is a crypto.Signer itself. The signer may be a key in
 // memory, a card or an HSM. However it is printed, it shows no secret.
 type PrivateKey struct {
-	signer crypto.Signer
+	// A pointer, so that a copy of the struct holds no copy of the secret:
+	// printed, it shows an address, and Wipe reaches it.
+	secret *secret
 	public *PublicKey
 	sig    Signature
 	sigID  AlgorithmIdentifier
 }
+
+type secret struct{ signer crypto.Signer }
 
 var (
 	_ crypto.Signer  = (*PrivateKey)(nil)
@@ -67,7 +71,7 @@ func newPrivateKey(s crypto.Signer, public *PublicKey) (*PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PrivateKey{signer: s, public: public, sig: *sig, sigID: id}, nil
+	return &PrivateKey{secret: &secret{s}, public: public, sig: *sig, sigID: id}, nil
 }
 
 // signatureFor chooses the algorithm a key signs with: SHA-256 for RSA, and
@@ -105,7 +109,7 @@ func signatureFor(k *PublicKey) AlgorithmIdentifier {
 // size:
 //
 //	"ozdst" (curve A), "ozdst:B", "ozmst:C", "gost2001:A",
-//	"rsa:2048" (default, to 16384), "ecdsa:P-256" (default), "ed25519"
+//	"rsa:2048" (default, to 8192), "ecdsa:P-256" (default), "ed25519"
 //
 // An unknown spec gives an error that wraps [ErrUnsupported].
 func GenerateKey(spec string, rand io.Reader) (*PrivateKey, error) {
@@ -186,7 +190,7 @@ func (k *PrivateKey) PublicKey() *PublicKey { return k.public }
 func (k *PrivateKey) Family() Family { return k.sig.Family }
 
 // Signer returns the signer inside, such as a *gost3410.PrivateKey.
-func (k *PrivateKey) Signer() crypto.Signer { return k.signer }
+func (k *PrivateKey) Signer() crypto.Signer { return k.secret.signer }
 
 // Digest returns the digest that goes with the key's signatures; see
 // [Signature.Digest].
@@ -200,7 +204,7 @@ func (k *PrivateKey) SignatureAlgorithm() AlgorithmIdentifier { return k.sigID }
 // certificate's signature BIT STRING or of a CMS signature OCTET STRING.
 func (k *PrivateKey) SignMessage(rand io.Reader, message []byte) ([]byte, error) {
 	if k.sig.scheme == schemeEd25519 {
-		return k.signer.Sign(rand, message, k.sig.signerOpts())
+		return k.secret.signer.Sign(rand, message, k.sig.signerOpts())
 	}
 	return k.Sign(rand, k.sig.digest.Sum(message), nil)
 }
@@ -213,7 +217,7 @@ func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 			opts = &rsa.PSSOptions{SaltLength: k.sig.pss.salt, Hash: k.sig.digest.std}
 		}
 	}
-	return k.signer.Sign(rand, digest, opts)
+	return k.secret.signer.Sign(rand, digest, opts)
 }
 
 // Wipe overwrites the secret of a GOST or Ed25519 key. The standard library
@@ -221,13 +225,13 @@ func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 // HSM stays there. Afterwards every signature fails with [ErrWiped]. Wipe must
 // not run beside other methods.
 func (k *PrivateKey) Wipe() {
-	switch s := k.signer.(type) {
+	switch s := k.secret.signer.(type) {
 	case interface{ Wipe() }:
 		s.Wipe()
 	case ed25519.PrivateKey:
 		clear(s)
 	}
-	k.signer = wipedSigner{k.public.Key}
+	k.secret.signer = wipedSigner{k.public.Key}
 }
 
 // wipedSigner stands where a key has been.

@@ -139,6 +139,10 @@ func TestPrivateKeyShowsNoSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := fmt.Sprintf("%v %+v %#v %s %q %x %d %v %s %s", k, k, k, k, k, k, k, []any{k, struct{ K *PrivateKey }{k}}, &log, text)
+		// fmt cannot call the methods of what is copied or not exported.
+		type owner struct{ k PrivateKey }
+		copies := []any{*k, owner{*k}, &owner{*k}}
+		all += fmt.Sprintf("%x %#v", copies, copies)
 		if strings.Contains(strings.ToLower(all), secret[:min(16, len(secret))]) {
 			t.Errorf("%s: %s", spec, all)
 		}
