@@ -16,13 +16,18 @@ import (
 	"imzo/pki/ber"
 )
 
-// Bounds of RSA keys. Verification costs modulus² × exponent bits: 16384 bits
-// with a 31-bit exponent take some milliseconds, and a modulus or exponent
-// without bounds takes as long as its maker likes. Below 1024 bits forging is
-// cheap, and the standard library refuses.
+// Bounds of RSA keys. Verification costs modulus² × exponent bits, and as long
+// as its maker likes where those have no bounds: crypto/tls stops at 8192 bits
+// too. A hostile document may hold a thousand certificates, so exponents above
+// 2^16+1 are for moduli of up to 4096 bits only: every key allowed costs about
+// a millisecond. Below 1024 bits forging is cheap, and the standard library
+// refuses.
 const (
 	minRSABits = 1024
-	maxRSABits = 16384
+	maxRSABits = 8192
+
+	maxRSABitsAnyExponent = 4096
+	maxRSAExponent        = 1<<16 + 1 // of larger moduli
 )
 
 // PublicKey is a SubjectPublicKeyInfo (RFC 5280 4.1.2.7).
@@ -224,7 +229,8 @@ func (k *PublicKey) parseRSA() error {
 		return nil
 	}
 	// RFC 8017 3.1 has e odd and > 2; crypto/rsa wants it below 2^31.
-	if exp.BitLen() > 31 || exp.Bit(0) == 0 || exp.Cmp(big.NewInt(1)) == 0 {
+	if exp.BitLen() > 31 || exp.Bit(0) == 0 || exp.Cmp(big.NewInt(1)) == 0 ||
+		n.BitLen() > maxRSABitsAnyExponent && exp.Int64() > maxRSAExponent {
 		k.unsupported = fmt.Errorf("%w: RSA public exponent", ErrUnsupported)
 		return nil
 	}
