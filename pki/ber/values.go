@@ -311,5 +311,10 @@ func (e Element) Time() (time.Time, error) {
 	if east {
 		offset = -offset
 	}
-	return t.Add(offset), nil
+	// In UTC the offset may lead out of the years that have four digits, which
+	// neither GeneralizedTime nor JSON can hold.
+	if t = t.Add(offset); t.Year() < 0 || t.Year() > 9999 {
+		return bad()
+	}
+	return t, nil
 }
