@@ -78,6 +78,16 @@ and a running 'imzo trust serve' takes it up at once.`,
 	return c
 }
 
+// wrongCall marks what is wrong with the flags of a call as a usage error.
+func wrongCall(err error) error {
+	for _, usage := range []error{trust.ErrSubject, trust.ErrReason, trust.ErrValidity, trust.ErrAddress, alg.ErrUnsupported} {
+		if errors.Is(err, usage) {
+			return usageError{err}
+		}
+	}
+	return err
+}
+
 func newTrustInit(e env, dir *string, options func() (trust.Options, error)) *cobra.Command {
 	var o trust.InitOptions
 	var asJSON bool
@@ -98,7 +108,7 @@ a random one, kept beside them, unless --keys-password-file gives another.`,
 			o.Password = o.Options.Password
 			a, err := trust.Init(*dir, o)
 			if err != nil {
-				return err
+				return wrongCall(err)
 			}
 			root := filepath.Join(*dir, "root.pem")
 			if asJSON {
@@ -142,20 +152,13 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 			if err != nil {
 				return err
 			}
-			entry, err := a.Issue(r, time.Local)
-			if err != nil {
-				if errors.Is(err, trust.ErrSubject) || errors.Is(err, alg.ErrUnsupported) {
-					return usageError{err}
-				}
-				return err
-			}
 			format := keystore.ProfileJava8
 			if modern {
 				format = keystore.ProfileModern
 			}
-			path, err := trust.WritePFX(out, entry, r.Subject, password, format)
+			path, entry, err := a.IssuePFX(r, time.Local, out, password, format)
 			if err != nil {
-				return err
+				return wrongCall(err)
 			}
 			if asJSON {
 				return e.printJSON(map[string]string{"file": path, "serial": entry.Chain[0].SerialHex(), "alias": entry.Alias})
@@ -180,7 +183,7 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 	f.StringVar(&r.KeySpec, "alg", "", "key (default: that of the hierarchy)")
 	f.IntVar(&r.Days, "days", 0, "validity in days (default two years)")
 	f.StringVar(&passwordFile, "password-file", "", passwordFileHelp)
-	f.StringVarP(&out, "output", "o", ".", "`FILE`, or folder for a file named as E-IMZO names it")
+	f.StringVarP(&out, "output", "o", ".", "`FILE` that ends in .pfx, or folder (made when absent) for a file named as E-IMZO names it")
 	f.BoolVar(&modern, "modern", false, "encrypt with AES-256, which Java 8 does not open")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
@@ -235,7 +238,7 @@ func newTrustChange(e env, use, short string, open func() (*trust.Authority, err
 			}
 			r, err := change(a, args[0], reason)
 			if err != nil {
-				return err
+				return wrongCall(err)
 			}
 			if asJSON {
 				return e.printJSON(r)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math/big"
 	"net/url"
@@ -34,6 +35,12 @@ var (
 	ErrUnknownSerial = errors.New("no such certificate")
 	// ErrStatus says that a status change does not fit the present status.
 	ErrStatus = errors.New("status does not allow this")
+	// ErrReason says that a reason of revocation has no name of RFC 5280.
+	ErrReason = errors.New("unknown reason")
+	// ErrValidity says that a certificate cannot be valid for so many days.
+	ErrValidity = errors.New("validity out of range")
+	// ErrAddress says that an address of the services is none.
+	ErrAddress = errors.New("bad address of the services")
 )
 
 // The entities of a hierarchy, which are also names of files in keys/.
@@ -45,6 +52,13 @@ const (
 	entityVPN     = "vpn"
 	entityVPNOCSP = "vpn-ocsp"
 )
+
+// ledgerOf says which issuer the ledger names for the certificate of an
+// entity; self-signed ones are their own.
+var ledgerOf = map[string]string{
+	entityRoot: entityRoot, entityCA: entityRoot, entityTSA: entityCA, entityOCSP: entityCA,
+	entityVPN: entityVPN, entityVPNOCSP: entityVPN,
+}
 
 // Validity of certificates in years: as the guide's test hierarchy for the
 // services, and as production for users.
@@ -112,20 +126,34 @@ type Authority struct {
 	bySN    map[string]*Record // issuer "/" serial
 }
 
-// Init makes a hierarchy in dir, which must be absent or empty, and opens it.
-// The folder appears whole or not at all.
+// UnfinishedPattern is what folders are named after, beside or in the folder
+// of a hierarchy, while [Init] fills them. A kill leaves one behind.
+const UnfinishedPattern = ".trust-*"
+
+// Init makes a hierarchy in dir, which must be absent or an empty folder, and
+// opens it. An absent folder appears whole or not at all; an empty one, which
+// may be a mount point or somebody's working folder, stays and is filled,
+// trust.json last.
 func Init(dir string, o InitOptions) (*Authority, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	if files, err := os.ReadDir(dir); err == nil && len(files) > 0 {
-		return nil, fmt.Errorf("%s: %w", dir, ErrExists)
-	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	files, err := os.ReadDir(dir)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp(parent, ".trust-*")
+	if len(files) > 0 {
+		return nil, fmt.Errorf("%s: %w", dir, ErrExists)
+	}
+	place := dir // where the unfinished folder lies: on the same file system
+	if absent {
+		place = filepath.Dir(filepath.Clean(dir))
+		if err := os.MkdirAll(place, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	tmp, err := os.MkdirTemp(place, UnfinishedPattern)
 	if err != nil {
 		return nil, err
 	}
@@ -133,17 +161,44 @@ func Init(dir string, o InitOptions) (*Authority, error) {
 	if err := o.build(tmp); err != nil {
 		return nil, err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if absent {
+		err = os.Rename(tmp, dir)
+	} else {
+		err = moveInto(dir, tmp)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return nil, err
-	}
-	if err := syncDir(parent); err != nil {
+	if err := syncDir(place); err != nil {
 		return nil, err
 	}
 	o.Options.Password = o.Password
 	return Open(dir, o.Options)
+}
+
+// moveInto moves what is in a folder to another one, trust.json last: without
+// it nothing is a hierarchy.
+func moveInto(dir, from string) error {
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, f := range files {
+		if f.Name() != settingsFile {
+			names = append(names, f.Name())
+		}
+	}
+	for _, name := range append(names, settingsFile) {
+		to := filepath.Join(dir, name)
+		if _, err := os.Lstat(to); err == nil {
+			return fmt.Errorf("%s: %w", dir, ErrExists) // another Init was quicker
+		}
+		if err := os.Rename(filepath.Join(from, name), to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *InitOptions) complete() error {
@@ -159,7 +214,10 @@ func (o *InitOptions) complete() error {
 	o.Options.complete()
 	u, err := url.Parse(o.BaseURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("the address of the services must be a URL such as http://127.0.0.1:8090, not %q", o.BaseURL)
+		return fmt.Errorf("%w: it must be a URL such as http://127.0.0.1:8090, not %q", ErrAddress, o.BaseURL)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%w: paths are added to it, so %q cannot have a query", ErrAddress, o.BaseURL)
 	}
 	o.BaseURL = strings.TrimSuffix(o.BaseURL, "/")
 	return nil
@@ -201,21 +259,21 @@ func (o *InitOptions) build(dir string) error {
 	// The VPN is TLS, which knows no GOST: its keys are ECDSA whatever the
 	// hierarchy's own are.
 	for _, e := range []struct {
-		name, issuer, ledger, subject, keySpec string
-		profile                                Profile
+		name, issuer, subject, keySpec string
+		profile                        Profile
 	}{
-		{entityRoot, "", entityRoot, "CN=TestRoot,O=" + escape(o.Organisation) + ",C=UZ", o.KeySpec, profileRoot},
-		{entityCA, entityRoot, entityRoot, "CN=TestCA,O=" + escape(o.Organisation), o.KeySpec, profileCA},
-		{entityTSA, entityCA, entityCA, "CN=TSA,O=" + escape(o.Organisation), o.KeySpec, profileTSA},
-		{entityOCSP, entityCA, entityCA, "CN=OCSP,O=" + escape(o.Organisation), o.KeySpec, profileOCSP},
-		{entityVPN, "", entityVPN, "CN=VPN CA,O=" + escape(o.Organisation), "ecdsa:P-256", profileRoot},
-		{entityVPNOCSP, entityVPN, entityVPN, "CN=VPN OCSP,O=" + escape(o.Organisation), "ecdsa:P-256", profileOCSP},
+		{entityRoot, "", "CN=TestRoot,O=" + escape(o.Organisation) + ",C=UZ", o.KeySpec, profileRoot},
+		{entityCA, entityRoot, "CN=TestCA,O=" + escape(o.Organisation), o.KeySpec, profileCA},
+		{entityTSA, entityCA, "CN=TSA,O=" + escape(o.Organisation), o.KeySpec, profileTSA},
+		{entityOCSP, entityCA, "CN=OCSP,O=" + escape(o.Organisation), o.KeySpec, profileOCSP},
+		{entityVPN, "", "CN=VPN CA,O=" + escape(o.Organisation), "ecdsa:P-256", profileRoot},
+		{entityVPNOCSP, entityVPN, "CN=VPN OCSP,O=" + escape(o.Organisation), "ecdsa:P-256", profileOCSP},
 	} {
 		subject, err := cert.ParseName(e.subject)
 		if err != nil {
 			return err
 		}
-		entity, err := a.issue(certificateOrder{issuer: e.issuer, ledger: e.ledger, subject: subject, profile: e.profile, keySpec: e.keySpec})
+		entity, err := a.issue(certificateOrder{issuer: e.issuer, ledger: ledgerOf[e.name], subject: subject, profile: e.profile, keySpec: e.keySpec})
 		if err != nil {
 			return fmt.Errorf("making %s: %w", e.name, err)
 		}
@@ -277,7 +335,24 @@ func Open(dir string, o Options) (*Authority, error) {
 	if a.ledger, err = openLedger(filepath.Join(dir, "ledger"), a.apply); err != nil {
 		return nil, err
 	}
+	if err := a.checkLedger(); err != nil {
+		return nil, err
+	}
 	return a, a.prepare()
+}
+
+// checkLedger looks for the certificates of the services themselves, the
+// first entries of every ledger. One that lacks them is lost or another
+// hierarchy's, and certificate lists made from it would leave out what has
+// been revoked.
+func (a *Authority) checkLedger() error {
+	for name, e := range a.entities {
+		id := ledgerOf[name] + "/" + e.Chain[0].SerialHex()
+		if r := a.bySN[id]; r == nil || !r.Cert.Equal(e.Chain[0]) {
+			return fmt.Errorf("%w: %s does not record the certificate of %s", ErrDamaged, a.ledger.path, name)
+		}
+	}
+	return nil
 }
 
 func readSettings(dir string) (settings, error) {
@@ -374,6 +449,17 @@ type Record struct {
 
 // apply takes one ledger entry into memory; the ledger calls it in order.
 func (a *Authority) apply(e entry) error {
+	if err := a.record(e); err != nil {
+		return err
+	}
+	// Not while a.mu is held: who makes a list holds the lock of the lists
+	// and waits for the records. Nobody gets the old list meanwhile: the
+	// ledger is locked, and CRL reads it first.
+	a.crls.note(e)
+	return nil
+}
+
+func (a *Authority) record(e entry) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id := e.Issuer + "/" + e.Serial
@@ -411,7 +497,6 @@ func (a *Authority) apply(e entry) error {
 	}
 	a.bySN[id] = &next
 	a.records[slices.Index(a.records, r)] = &next
-	a.crls.invalidate(e.Issuer)
 	return nil
 }
 
@@ -506,7 +591,7 @@ func reasonCode(name string) (int, error) {
 		}
 		names = append(names, ocsp.ReasonName(code))
 	}
-	return 0, fmt.Errorf("unknown reason %q; use one of %s", name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%w %q; use one of %s", ErrReason, name, strings.Join(names, ", "))
 }
 
 // randomSerial returns a positive 63-bit serial number.

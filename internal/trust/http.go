@@ -81,16 +81,19 @@ func (a *Authority) Handler() http.Handler {
 }
 
 func (a *Authority) answer(w http.ResponseWriter, r *http.Request, takes, gives string, respond func(context.Context, []byte) []byte) {
-	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); media != takes {
+	// Names of media types know no case (RFC 9110 8.3.1).
+	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(media), takes) {
 		http.Error(w, "send "+takes, http.StatusUnsupportedMediaType)
 		return
 	}
 	request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			http.Error(w, "request too large", http.StatusRequestEntityTooLarge)
-		}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		http.Error(w, "request too large", http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		http.Error(w, "the request did not arrive whole", http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", gives)
@@ -139,25 +142,30 @@ func (a *Authority) lookup(issuer string) func(context.Context, *big.Int) (ocsp.
 		case r.Status == StatusGood:
 			return ocsp.StatusInfo{Status: ocsp.Good}, nil
 		}
-		return ocsp.StatusInfo{Status: ocsp.Revoked, RevokedAt: r.ChangedAt, Reason: r.reason}, nil
+		return ocsp.StatusInfo{Status: ocsp.Revoked, RevokedAt: earlier(r.ChangedAt, a.now().UTC().Truncate(time.Second)), Reason: r.reason}, nil
 	}
 }
 
 // crlCache keeps the current list of each issuer.
 type crlCache struct {
-	mu    sync.Mutex
-	lists map[string]cachedCRL
+	mu     sync.Mutex
+	lists  map[string]cachedCRL
+	number int64 // of the last list, and no less than the time of the last entry
 }
 
 type cachedCRL struct {
-	der   []byte
-	fresh time.Time // until when it is handed out
+	der         []byte
+	made, fresh time.Time // from when and until when it is handed out
 }
 
-func (c *crlCache) invalidate(issuer string) {
+// note forgets the list that an entry of the ledger changes.
+func (c *crlCache) note(e entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.lists, issuer)
+	if e.Event != eventIssue {
+		delete(c.lists, e.Issuer)
+	}
+	c.number = max(c.number, e.Time.UnixNano())
 }
 
 // CRL returns the current list of an issuer ("root", "ca" or "vpn") as DER.
@@ -172,17 +180,21 @@ func (a *Authority) CRL(issuer string) ([]byte, error) {
 	a.crls.mu.Lock()
 	defer a.crls.mu.Unlock()
 	now := a.now().UTC().Truncate(time.Second)
-	if c, ok := a.crls.lists[issuer]; ok && now.Before(c.fresh) {
+	// A clock that was set back finds a list of the future, which nobody takes.
+	if c, ok := a.crls.lists[issuer]; ok && !now.Before(c.made) && now.Before(c.fresh) {
 		return c.der, nil
 	}
 	t := &crl.Template{ThisUpdate: now, NextUpdate: now.Add(crlValidity)}
 	// The number has to grow with every list (RFC 5280 5.2.3), also across a
-	// restart: nanoseconds of the clock need no state.
-	t.Number = big.NewInt(a.now().UnixNano())
+	// restart: nanoseconds of the clock need no state. Where the clock is set
+	// back the number goes on from the last list, and after a restart, when
+	// that is not known, from the last entry of the ledger.
+	number := max(a.now().UnixNano(), a.crls.number+1)
+	t.Number = big.NewInt(number)
 	a.mu.RLock()
 	for _, r := range a.records {
 		if r.Issuer == issuer && r.Status != StatusGood {
-			t.Entries = append(t.Entries, crl.Entry{Serial: r.Cert.Serial, RevokedAt: r.ChangedAt, Reason: r.reason})
+			t.Entries = append(t.Entries, crl.Entry{Serial: r.Cert.Serial, RevokedAt: earlier(r.ChangedAt, now), Reason: r.reason})
 		}
 	}
 	a.mu.RUnlock()
@@ -193,8 +205,19 @@ func (a *Authority) CRL(issuer string) ([]byte, error) {
 	if a.crls.lists == nil {
 		a.crls.lists = map[string]cachedCRL{}
 	}
-	a.crls.lists[issuer] = cachedCRL{der: der, fresh: now.Add(crlValidity / 2)}
+	a.crls.lists[issuer] = cachedCRL{der: der, made: now, fresh: now.Add(crlValidity / 2)}
+	a.crls.number = number
 	return der, nil
+}
+
+// earlier returns the earlier of two times. A revocation made before the clock
+// was set back would be one of the future, which clients refuse to believe or
+// take for none yet.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func oids(o ...ber.OID) []ber.OID { return o }

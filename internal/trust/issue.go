@@ -58,7 +58,7 @@ func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error)
 		return keystore.Entry{}, err
 	}
 	if r.Days < 0 || r.Days > 366*rootYears {
-		return keystore.Entry{}, fmt.Errorf("a validity of %d days is out of range", r.Days)
+		return keystore.Entry{}, fmt.Errorf("%w: %d days", ErrValidity, r.Days)
 	}
 	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days})
 	if err != nil {
@@ -102,6 +102,10 @@ func (a *Authority) issue(o certificateOrder) (keystore.Entry, error) {
 		}
 		if c, err = cert.Create(a.rand, t, parent, signer); err != nil {
 			return entry{}, err
+		}
+		// The ledger could not be read any more with a number in it twice.
+		if r, _ := a.find(c.SerialHex()); r != nil {
+			return entry{}, fmt.Errorf("serial number %s has been used", c.SerialHex())
 		}
 		return entry{Event: eventIssue, Time: a.now().UTC().Truncate(time.Second), Issuer: o.ledger, Serial: c.SerialHex(), Profile: o.profile, Cert: c.Raw}, nil
 	})

@@ -7,10 +7,54 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"imzo/internal/atomicfile"
 	"imzo/pki/keystore"
 )
+
+// IssuePFX is [Authority.Issue] with the key written to out: a file, or a
+// folder, made when it is absent, that gets one more file named as E-IMZO
+// names them. What is absent is a file when its name ends in .pfx or .p12.
+//
+// An existing file is never replaced, and refused before anything is issued.
+// A certificate whose key cannot be written is revoked again, since nobody
+// has the key.
+func (a *Authority) IssuePFX(r Request, loc *time.Location, out, password string, p keystore.Profile) (path string, e keystore.Entry, err error) {
+	if err := prepareOutput(out); err != nil {
+		return "", e, err
+	}
+	if e, err = a.Issue(r, loc); err != nil {
+		return "", e, err
+	}
+	path, err = WritePFX(out, e, r.Subject, password, p)
+	if err != nil {
+		serial := e.Chain[0].SerialHex()
+		if _, revokeErr := a.Revoke(serial, "cessationOfOperation"); revokeErr != nil {
+			return "", e, fmt.Errorf("%w; revoke certificate %s, its key was not kept: %w", err, serial, revokeErr)
+		}
+		return "", e, fmt.Errorf("%w; certificate %s is revoked, its key was not kept", err, serial)
+	}
+	return path, e, nil
+}
+
+func prepareOutput(out string) error {
+	info, err := os.Stat(out)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("%s: %w", out, fs.ErrExist)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	folder := out
+	if ext := strings.ToLower(filepath.Ext(out)); ext == ".pfx" || ext == ".p12" {
+		folder = filepath.Dir(out)
+	}
+	return os.MkdirAll(folder, 0o700)
+}
 
 // WritePFX writes a key to out. When out is a folder the file is named as
 // E-IMZO names them: "DS", the organisation's or the person's TIN or the
