@@ -9,11 +9,15 @@ import (
 	"path/filepath"
 )
 
+// Pattern is what files are named after, in their folder, until they are
+// whole. A kill leaves one behind.
+const Pattern = ".new-*"
+
 // Create makes a file that is not there yet, with its content synced. Another
 // process sees nothing of it or all of it. The error wraps fs.ErrExist when
 // there is a file already; it stays as it was.
 func Create(path string, b []byte, mode fs.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), Pattern)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,11 @@ demo site on this machine can try the test keys.`,
 				level = slog.LevelInfo
 			}
 			o.Logger = slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
-			return up.Run(c.Context(), o)
+			err := up.Run(c.Context(), o)
+			if errors.Is(err, up.ErrListen) {
+				return usageError{err}
+			}
+			return err
 		},
 	}
 	c.Flags().StringVar(&o.Dir, "dir", "imzo-data", "data folder")

@@ -8,18 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"imzo/internal/atomicfile"
+	"imzo/internal/demo"
 	"imzo/internal/trust"
 	"imzo/pki/cert"
-	"imzo/pki/cms"
 	"imzo/pki/keystore"
 )
 
@@ -67,7 +69,7 @@ func (d *data) close() error { return d.lock.Unlock() }
 // openData opens the folder, making what is missing: an interrupted first run
 // is finished by the next one. trustURL is where the trust services of a new
 // hierarchy will answer.
-func openData(dir, listen, trustURL string, now func() time.Time) (_ *data, err error) {
+func openData(dir string, listen netip.AddrPort, trustURL string, now func() time.Time) (_ *data, err error) {
 	if err := os.MkdirAll(filepath.Join(dir, keysDir), 0o700); err != nil {
 		return nil, err
 	}
@@ -84,6 +86,9 @@ func openData(dir, listen, trustURL string, now func() time.Time) (_ *data, err 
 			err = errors.Join(err, d.close())
 		}
 	}()
+	if err := d.sweep(); err != nil {
+		return nil, err
+	}
 	d.trust, err = trust.Open(d.path(trustDir), trust.Options{Now: now})
 	if errors.Is(err, trust.ErrNoHierarchy) {
 		d.first = true
@@ -98,45 +103,91 @@ func openData(dir, listen, trustURL string, now func() time.Time) (_ *data, err 
 	return d, nil
 }
 
-func (d *data) fill(listen string, now func() time.Time) error {
+func (d *data) fill(listen netip.AddrPort, now func() time.Time) error {
 	for _, u := range users {
 		if d.hasKey(u.Subject) {
 			continue
 		}
-		entry, err := d.trust.Issue(u, time.Local)
+		if _, _, err := d.trust.IssuePFX(u, time.Local, d.path(keysDir), KeyPassword, keystore.ProfileJava8); err != nil {
+			return err
+		}
+	}
+	if err := d.writeSample(now); err != nil {
+		return err
+	}
+	if err := d.writeRoot(); err != nil {
+		return err
+	}
+	return writeMissing(d.path(configFile), configText(listen, d.trust))
+}
+
+// sweep removes what a killed run left half made, among it keys. The folder
+// is locked, so nobody is making them now.
+func (d *data) sweep() error {
+	for _, pattern := range []string{
+		d.path(trust.UnfinishedPattern), d.path(atomicfile.Pattern), filepath.Join(d.path(keysDir), atomicfile.Pattern),
+	} {
+		left, err := filepath.Glob(pattern)
 		if err != nil {
 			return err
 		}
-		if _, err := trust.WritePFX(d.path(keysDir), entry, u.Subject, KeyPassword, keystore.ProfileJava8); err != nil {
-			return err
-		}
-		if err := d.writeSample(entry, now); err != nil {
-			return err
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
 		}
 	}
-	if err := writeMissing(d.path(rootFile), cert.EncodePEM(d.trust.Root())); err != nil {
+	return nil
+}
+
+// writeRoot writes the root for the server. One that is there already must be
+// of this hierarchy: with another's the server would refuse every signature
+// without a word why. It may hold more certificates.
+func (d *data) writeRoot() error {
+	path := d.path(rootFile)
+	if err := writeMissing(path, cert.EncodePEM(d.trust.Root())); err != nil {
 		return err
 	}
-	config, err := configText(listen, d.trust)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	return writeMissing(d.path(configFile), config)
+	roots, err := cert.ParseAll(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if !slices.ContainsFunc(roots, d.trust.Root().Equal) {
+		return fmt.Errorf("%s is not of the hierarchy in %s: take a new folder, or remove this one's %s, %s and %s",
+			path, d.path(trustDir), rootFile, keysDir, sampleFile)
+	}
+	return nil
 }
 
-// hasKey tells whether the folder has the first key of a subject.
-func (d *data) hasKey(s trust.Subject) bool {
+// keyFile is the name of the first key of a subject.
+func keyFile(s trust.Subject) string {
 	number := s.TIN
 	if number == "" {
 		number = s.PINFL
 	}
-	_, err := os.Stat(filepath.Join(d.path(keysDir), "DS"+number+"0001.pfx"))
+	return "DS" + number + "0001.pfx"
+}
+
+func (d *data) hasKey(s trust.Subject) bool {
+	_, err := os.Stat(filepath.Join(d.path(keysDir), keyFile(s)))
 	return err == nil
 }
 
-// writeSample makes a signed document to try the server on.
-func (d *data) writeSample(e keystore.Entry, now func() time.Time) error {
-	document, err := cms.Sign([]byte("some document"), []cms.Signer{{Key: e.Key, Chain: e.Chain, SigningTime: now()}}, cms.Options{})
+// writeSample makes a signed document to try the server on, where there is
+// none. A person who gave the key another password has to do without.
+func (d *data) writeSample(now func() time.Time) error {
+	if _, err := os.Stat(d.path(sampleFile)); err == nil {
+		return nil
+	}
+	signer := demo.LocalSigner{Dir: d.path(keysDir), Now: now}
+	document, err := signer.Sign(keyFile(users[0].Subject), KeyPassword, []byte("some document"), false)
+	if errors.Is(err, demo.ErrPassword) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -153,12 +204,9 @@ func writeMissing(path string, b []byte) error {
 
 // configText is a config.properties for this folder, in the form of the
 // guide's own (2.1).
-func configText(listen string, a *trust.Authority) ([]byte, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(strings.NewReplacer("@IP@", host, "@PORT@", port, "@OCSP@", a.OCSPURL(), "@TSA@", a.TSAURL(), "@ROOT@", rootFile).Replace(
+func configText(listen netip.AddrPort, a *trust.Authority) []byte {
+	port := strconv.Itoa(int(listen.Port()))
+	return []byte(strings.NewReplacer("@IP@", listen.Addr().String(), "@PORT@", port, "@OCSP@", a.OCSPURL(), "@TSA@", a.TSAURL(), "@ROOT@", rootFile).Replace(
 		`# Made by 'imzo up'; 'imzo server' takes it too. See docs/server.md.
 listen.ip=@IP@
 listen.port=@PORT@
@@ -169,5 +217,5 @@ trust.pem.file.path=@ROOT@
 # the trust services of 'imzo up'
 ocsp.url=@OCSP@
 tsp.url=@TSA@
-`)), nil
+`))
 }

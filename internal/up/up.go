@@ -30,6 +30,9 @@ const (
 	demoListen    = "127.0.0.1:8000"
 )
 
+// ErrListen is wrapped when [Options.Listen] is no address.
+var ErrListen = errors.New("--listen takes HOST:PORT")
+
 // Options describe a run.
 type Options struct {
 	Dir     string
@@ -42,9 +45,9 @@ type Options struct {
 
 // Run starts everything, prints where it is, and serves until ctx is done.
 func Run(ctx context.Context, o Options) error {
-	listen := o.Listen
-	if listen == "" {
-		listen = DefaultListen
+	listen, err := resolve(o.Listen)
+	if err != nil {
+		return err
 	}
 	trustLn, trustURL, err := listenTrust(o.Dir)
 	if err != nil {
@@ -65,15 +68,17 @@ func Run(ctx context.Context, o Options) error {
 		o.Logger.Warn(w)
 	}
 	if o.Listen != "" {
-		if config.Listen, err = resolve(o.Listen); err != nil {
-			return err
-		}
+		config.Listen = listen
 	}
-	if trustURL != d.trust.BaseURL() {
-		// The port that the certificates name is taken.
-		config.OCSPURL = strings.Replace(d.trust.OCSPURL(), d.trust.BaseURL(), trustURL, 1)
-		config.TSPURL = strings.Replace(d.trust.TSAURL(), d.trust.BaseURL(), trustURL, 1)
+	if config.TrustPEMFile == rootFile {
+		// The working folder, where the server looks first, may hold a file
+		// of this name too.
+		config.TrustPEMFile = d.path(rootFile)
 	}
+	// Where the port that the certificates name is taken; addresses of other
+	// services, which somebody wrote into the file, stay.
+	config.OCSPURL = moved(config.OCSPURL, d.trust.OCSPURL(), d.trust.BaseURL(), trustURL)
+	config.TSPURL = moved(config.TSPURL, d.trust.TSAURL(), d.trust.BaseURL(), trustURL)
 	service, err := server.New(config, server.Deps{Logger: o.Logger, Version: o.Version, Now: o.Now})
 	if err != nil {
 		return err
@@ -116,10 +121,11 @@ func Run(ctx context.Context, o Options) error {
 			stop() // one part alone is of no use
 		}()
 	}
+	var errs []error
 	if err := announce(o.Stdout, d, serverURL, trustURL, "http://"+demoLn.Addr().String()); err != nil {
+		errs = append(errs, err)
 		stop()
 	}
-	var errs []error
 	for range parts {
 		errs = append(errs, <-ended)
 	}
@@ -174,10 +180,23 @@ func listenOrFree(address string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, "0"))
 }
 
+// moved is an address of the trust services where they answer now, and any
+// other address as it is.
+func moved(address, ours, from, to string) string {
+	if address != ours {
+		return address
+	}
+	return to + strings.TrimPrefix(address, from)
+}
+
+// resolve turns --listen, or [DefaultListen] for "", into numbers.
 func resolve(address string) (netip.AddrPort, error) {
+	if address == "" {
+		address = DefaultListen
+	}
 	a, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("--listen: %w", err)
+		return netip.AddrPort{}, fmt.Errorf("%w: %w", ErrListen, err)
 	}
 	ip, ok := netip.AddrFromSlice(a.IP)
 	if !ok {
@@ -209,7 +228,7 @@ func announce(w io.Writer, d *data, serverURL, trustURL, demoURL string) error {
 	if err != nil {
 		return err
 	}
-	quotedSample := shellQuote(filepath.Join(dir, sampleFile))
+	sample := shellQuote("@" + filepath.Join(dir, sampleFile))
 	_, err = fmt.Fprintf(w, `Imzo is up (%s %s)
 
   demo site       %s
@@ -219,20 +238,22 @@ func announce(w io.Writer, d *data, serverURL, trustURL, demoURL string) error {
 
 Try it:
 
-  curl %s/frontend/challenge
-  curl -d @%s %s/backend/pkcs7/verify/attached
-  curl -d @%s %s/frontend/timestamp/pkcs7
+  curl %s
+  curl -d %s %s
+  curl -d %s %s
 
 Sign a file, and check it:
 
   echo %s > pw
   imzo sign --key %s --password-file pw -o signed.p7s FILE
-  imzo verify --trust %s --ocsp %s/cams/ocsp signed.p7s
+  imzo verify --trust %s --ocsp %s signed.p7s
 
 Stop with Ctrl-C.
 `, made, dir, demoURL, serverURL, trustURL, filepath.Join(dir, keysDir), KeyPassword,
-		serverURL, quotedSample, serverURL, quotedSample, serverURL,
-		KeyPassword, shellQuote(key), shellQuote(filepath.Join(dir, rootFile)), trustURL)
+		shellQuote(serverURL+"/frontend/challenge"),
+		sample, shellQuote(serverURL+"/backend/pkcs7/verify/attached"),
+		sample, shellQuote(serverURL+"/frontend/timestamp/pkcs7"),
+		KeyPassword, shellQuote(key), shellQuote(filepath.Join(dir, rootFile)), shellQuote(trustURL+"/cams/ocsp"))
 	return err
 }
 
