@@ -329,6 +329,32 @@ func TestValidityOfTheSigner(t *testing.T) {
 	}
 }
 
+// TestACertificateIsNotUsedBeforeItsTime: who may claim any signing time must
+// not make a certificate valid by it that is not valid yet.
+func TestACertificateIsNotUsedBeforeItsTime(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	early := signerOf(w.User(t, testpki.Person, func(c *cert.Template) { c.NotBefore = w.Now.Add(time.Minute) }))
+	early.SigningTime = w.Now.Add(time.Hour)
+	doc := mustSign(t, content(), cms.Options{}, early)
+	mustFail(t, mustVerify(t, doc, nil, w.options()), []wrong{{CheckValidity, Failed, OutOfBoundsNoPOE, errNotNow}}, nil)
+}
+
+func TestValidNowCountsBesideTheSigningDate(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	signer := signerOf(w.User(t, testpki.Person, func(c *cert.Template) { c.NotAfter = w.Now.Add(-time.Second) }))
+	signer.SigningTime = w.Now.Add(-time.Minute)
+	claimed := mustSign(t, content(), cms.Options{}, signer)
+	strict := w.options()
+	strict.ValidNow = true
+	for name, doc := range map[string][]byte{"claimed": claimed, "proven": w.stamp(t, claimed, 0, w.Now.Add(-time.Minute))} {
+		t.Run(name, func(t *testing.T) {
+			mustBeValid(t, doc, nil, w.options())
+			mustFail(t, mustVerify(t, doc, nil, strict), []wrong{{CheckValidity, Failed, OutOfBoundsNoPOE, errNotNow}}, nil)
+		})
+	}
+	mustBeValid(t, w.stamped(t), nil, strict)
+}
+
 func TestValidityIncludesItsBounds(t *testing.T) {
 	w := newWorld(t, "ozdst")
 	for _, mod := range []func(*cert.Template){

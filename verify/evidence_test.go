@@ -129,7 +129,7 @@ func TestEvidenceReplaysTheSameReport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in.prepare()
 			defer clear(w.responder.fail)
-			for _, o := range []Options{{}, {StrictRevocation: true}, {CheckCARevocation: true}, {SkipRevocation: true}, {ClockSkew: time.Second}} {
+			for _, o := range []Options{{}, {StrictRevocation: true}, {CheckCARevocation: true}, {SkipRevocation: true}, {ValidNow: true}, {ClockSkew: time.Second}} {
 				o.Anchors, o.Revocation, o.Now = w.Anchors(), w.responder, w.Clock()
 				e, err := Collect(t.Context(), in.doc, in.content, o)
 				if err != nil {

@@ -18,6 +18,7 @@ var (
 	errPurpose     = errors.New("the certificate is for services, not for signing documents")
 	errTooEarly    = errors.New("the certificate was not valid yet at the signing date")
 	errTooLate     = errors.New("the certificate was expired at the signing date")
+	errNotNow      = errors.New("the certificate is not valid at the time of the check")
 	errTokenFuture = errors.New("the timestamp is from the future")
 )
 
@@ -131,7 +132,7 @@ func (j judgement) signer(f *signerFacts) *Signer {
 			pathCheck(f.chain),
 			bagCheck(f.chain),
 			checkOr(CheckKeyUsage, ChainConstraintsFailure, checkDocumentKey(c)),
-			validityCheck(c, f.date, f.source),
+			j.signerValidity(c, f),
 			revocation.check,
 		)
 	}
@@ -336,6 +337,20 @@ func servicePurpose(oid ber.OID) bool {
 		return true
 	}
 	return false
+}
+
+// signerValidity is validityCheck with what it cannot see: a signature that is
+// here was not made later than now, whatever time it claims, so that a
+// certificate cannot be used before its time.
+func (j judgement) signerValidity(c *cert.Certificate, f *signerFacts) Check {
+	check := validityCheck(c, f.date, f.source)
+	if check.Result != Passed || c.ValidAt(j.at) {
+		return check
+	}
+	if j.policy.ValidNow || f.source == DateFromSigningTime && f.date.After(j.at) {
+		return failed(CheckValidity, OutOfBoundsNoPOE, fmt.Errorf("%w, %s", errNotNow, j.at.UTC().Format(time.RFC3339)))
+	}
+	return check
 }
 
 // validityCheck compares the certificate's validity with the signing date.

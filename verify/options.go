@@ -62,6 +62,9 @@ type Options struct {
 	// StrictRevocation fails a certificate that was revoked after the time
 	// of a valid timestamp, too.
 	StrictRevocation bool
+	// ValidNow wants the signer's certificate to be valid at the time of the
+	// check as well as at the signing date: for a log-in, which is of now.
+	ValidNow bool
 	// Now is the clock; nil means time.Now. It is read once.
 	Now func() time.Time
 	// ClockSkew is how far a timestamp or a status may lie in the future;
@@ -78,6 +81,7 @@ type Policy struct {
 	SkipRevocation    bool
 	CheckCARevocation bool
 	StrictRevocation  bool
+	ValidNow          bool
 	ClockSkew         time.Duration // zero means five minutes
 }
 
@@ -87,6 +91,7 @@ func (o Options) Policy() Policy {
 		SkipRevocation:    o.SkipRevocation,
 		CheckCARevocation: o.CheckCARevocation,
 		StrictRevocation:  o.StrictRevocation,
+		ValidNow:          o.ValidNow,
 		ClockSkew:         o.ClockSkew,
 	}
 }
