@@ -44,6 +44,10 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 	// Everything but revocation first: it takes no network.
 	options := s.verifyOptions(nil)
 	options.SkipRevocation = true
+	// A log-in is of now. Neither a timestamp from before the revocation nor
+	// an early signing time, which the window allows, lets anybody in whose
+	// certificate is worth nothing any more.
+	options.StrictRevocation, options.ValidNow = true, true
 	evidence, err := verify.Collect(ctx, document, nil, options)
 	if err != nil {
 		return authentication{}, err

@@ -231,6 +231,45 @@ func TestAuthUsesTheChallengeUpWhateverIsThenWrong(t *testing.T) {
 	}
 }
 
+// TestAuthJudgesTheCertificateOfNow: for a document the date of its timestamp
+// or the signing time counts, for a log-in the moment of it does too.
+func TestAuthJudgesTheCertificateOfNow(t *testing.T) {
+	t.Run("revoked after the timestamp", func(t *testing.T) {
+		w := newWorld(t)
+		document := w.stamped(t, w.sign(t, w.challenge(t)))
+		w.advance(30 * time.Second)
+		w.set(w.user.Cert, ocsp.StatusInfo{Status: ocsp.Revoked, RevokedAt: w.now(), Reason: 4})
+		w.advance(10 * time.Second)
+		w.post(t, pathAttached, b64(document)).want(t, statusOK, MessageNone)
+		w.post(t, pathAuth, b64(document)).want(t, statusCertificate, MessageCertificate)
+	})
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		change  func(*cert.Template)
+		claimed time.Duration
+	}{
+		"expired since the signing time":    {func(tmpl *cert.Template) { tmpl.NotAfter = w.Now.Add(-time.Minute) }, -5 * time.Minute},
+		"valid at a signing time to come":   {func(tmpl *cert.Template) { tmpl.NotBefore = w.Now.Add(time.Minute) }, 5 * time.Minute},
+		"valid at the signing time and now": {func(*cert.Template) {}, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			who := w.User(t, guideSubject, c.change)
+			v := w.login(t, func(challenge string) []byte { return w.signAs(t, who, challenge, signedAt(w.Now.Add(c.claimed))) })
+			if who.Cert.ValidAt(w.Now) {
+				v.want(t, statusOK, MessageNone)
+			} else {
+				v.want(t, statusValidity, MessageValidity)
+			}
+		})
+	}
+	t.Run("expired since the timestamp", func(t *testing.T) {
+		who := w.User(t, guideSubject, func(tmpl *cert.Template) { tmpl.NotAfter = w.Now.Add(20 * time.Second) })
+		document := w.stamped(t, w.signAs(t, who, w.challenge(t)))
+		w.advance(30 * time.Second)
+		w.post(t, pathAuth, b64(document)).want(t, statusValidity, MessageValidity)
+	})
+}
+
 // TestAuthNeverConfusesTimestampsWithChallenges: in the table of auth -20 is
 // the challenge, and there are no statuses of timestamps.
 func TestAuthNeverConfusesTimestampsWithChallenges(t *testing.T) {

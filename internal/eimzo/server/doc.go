@@ -28,8 +28,11 @@
 //     failure in the order -10, -11, -12, -1, -21, -22, -23, -20. A revoked
 //     certificate is -11. failedSignerInfo is that signer; pkcs7Info is there
 //     too, with every signer.
-//   - A certificate revoked after the time of a valid timestamp leaves the
-//     status 1 and fills revokedStatusInfo; revocation.strict makes it -11.
+//   - A document whose certificate was revoked after the time of a valid
+//     timestamp keeps the status 1 and gets revokedStatusInfo;
+//     revocation.strict makes it -11.
+//   - A log-in is of now: the certificate must be valid and not revoked at the
+//     time of the request, whatever dates the answer brings.
 //   - auth.service.valid.minutes.window is 10 minutes when not set, and holds
 //     to both sides of the server's clock. An answer without signingTime is
 //     outside of any window.
