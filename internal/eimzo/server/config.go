@@ -2,8 +2,6 @@ package server
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 	_ "time/tzdata" // a static binary on an empty image has no zone files
 
@@ -121,25 +119,8 @@ func LoadConfig(path string) (c Config, warnings []string, err error) {
 		return Config{}, nil, err
 	}
 	c, warnings, err = ParseConfig(f)
-	c.TrustPEMFile = locate(c.TrustPEMFile, filepath.Dir(path))
+	c.TrustPEMFile = findFile(c.TrustPEMFile, path)
 	return c, warnings, err
-}
-
-// locate finds a file that a configuration names with a relative path: from
-// the working folder, as the original does, or beside the configuration.
-func locate(name, dir string) string {
-	if name == "" || filepath.IsAbs(name) {
-		return name
-	}
-	if _, err := os.Stat(name); err == nil {
-		return name
-	}
-	if beside := filepath.Join(dir, name); beside != name {
-		if _, err := os.Stat(beside); err == nil {
-			return beside
-		}
-	}
-	return name
 }
 
 // ParseConfig checks a file and takes from it what there is to know.

@@ -255,6 +255,10 @@ func TestFilesAreLookedForBesideTheConfigurationFirst(t *testing.T) {
 	if got := findFile("root.pem", config); got != filepath.Join(dir, "root.pem") {
 		t.Errorf("in both: %s", got)
 	}
+	writeFile(t, config, "trust.pem.file.path=root.pem")
+	if c, _, err := LoadConfig(config); err != nil || c.TrustPEMFile != filepath.Join(dir, "root.pem") {
+		t.Errorf("what is loaded: %s, %v", c.TrustPEMFile, err)
+	}
 	if got := findFile("/etc/root.pem", config); got != "/etc/root.pem" {
 		t.Errorf("absolute: %s", got)
 	}
