@@ -17,17 +17,13 @@
 //
 // # Secrets
 //
-// Signing, key generation and key agreement run the same operations on the
-// same addresses whatever the key and the nonce are: complete addition
-// formulas, look-ups that read the whole table, no math/big. Verification
-// works on public data and takes the short cuts it can. The nonce of a
-// signature is derived from the key, the digest and fresh randomness, so a
-// broken random source does not give the key away. Go may leave copies of
-// secrets in memory that Wipe cannot reach.
-//
-// VKO ends in the hash GOST R 34.11-94, whose table look-ups depend on the
-// data; an attacker who shares the processor's cache may learn something of
-// the agreed point from them, of one exchange and not of the key.
+// Signing, key generation and key agreement, with the hash that it ends in,
+// run the same operations on the same addresses whatever the key and the nonce
+// are: complete addition formulas, look-ups that read the whole table, no
+// math/big. Verification works on public data and takes the short cuts it can.
+// The nonce of a signature is derived from the key, the digest and fresh
+// randomness, so a broken random source does not give the key away. Go may
+// leave copies of secrets in memory that Wipe cannot reach.
 //
 // # What it does not do
 //

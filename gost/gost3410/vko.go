@@ -41,6 +41,7 @@ func (k *PrivateKey) VKO(peer *PublicKey, ukm []byte) ([]byte, error) {
 	defer clear(xy[:])
 	c.fp.Limbs(shared.X).PutLittleEndian(xy[:ScalarSize])
 	c.fp.Limbs(shared.Y).PutLittleEndian(xy[ScalarSize:])
-	sum := gost341194.Sum256(xy[:])
-	return sum[:], nil
+	h := gost341194.NewConstantTime()
+	h.Write(xy[:])
+	return h.Sum(nil), nil
 }

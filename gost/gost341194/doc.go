@@ -16,9 +16,8 @@
 // The hash is meant for public data: it looks its S-boxes up in tables, at
 // places that depend on the message, and that can be observed by others on the
 // same machine through the processor's cache. Where a secret goes through it,
-// as in HMAC or in deriving a key from a password, the observer may learn
-// about the secret. A process with secrets of that kind should not share its
-// processor with a stranger's.
+// as in HMAC or in deriving a key from a password, take [NewConstantTime],
+// which has no such look-ups.
 //
 // GOST R 34.11-94 is broken in theory (collisions in 2^105, preimages in
 // 2^192 steps) and withdrawn in Russia. It is here because documents and

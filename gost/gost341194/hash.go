@@ -24,7 +24,7 @@ var (
 // state is a hash at work.
 type state struct {
 	sbox *gost28147.SBox
-	t    *tables
+	t    *tables // nil when time must not depend on the message
 
 	h   words // the chain
 	sum words // sum of the message blocks as numbers, modulo 2^256
@@ -44,6 +44,13 @@ var _ hash.Cloner = (*state)(nil)
 // encoding.BinaryMarshaler, BinaryAppender and BinaryUnmarshaler.
 func New() hash.Hash {
 	return &state{sbox: gost28147.SBoxHashCryptoPro(), t: cryptoProTables}
+}
+
+// NewConstantTime returns the hash of New for messages that are secret: it
+// reads memory and branches independently of what is hashed, and is several
+// times slower.
+func NewConstantTime() hash.Hash {
+	return &state{sbox: gost28147.SBoxHashCryptoPro()}
 }
 
 // NewTest returns the hash with the S-box of the examples in RFC 5831

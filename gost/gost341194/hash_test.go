@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/pbkdf2"
+	"encoding"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -123,6 +124,36 @@ func TestHashAgreesWithTheTextbook(t *testing.T) {
 // TestLengthAndSumCarryAcrossWords starts from states no test could reach by
 // writing: lengths of 2^61 bytes and more, whose count of bits leaves the
 // lowest 64-bit word, and sums about to overflow 256 bits.
+func TestConstantTimeHashIsTheSameWithoutTables(t *testing.T) {
+	r := newSource(t)
+	for i := range 300 {
+		message := r.bytes(r.length(i))
+		h := NewConstantTime()
+		r.write(t, h, message[:len(message)/2])
+		next := NewConstantTime()
+		if err := next.(encoding.BinaryUnmarshaler).UnmarshalBinary(marshal(t, h)); err != nil {
+			t.Fatal(err)
+		}
+		clone, err := next.(hash.Cloner).Clone()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write(t, clone, message[len(message)/2:])
+		if want := Sum256(message); !bytes.Equal(clone.Sum(nil), want[:]) {
+			t.Fatalf("%d bytes: %x, want %x", len(message), clone.Sum(nil), want)
+		}
+		h.Reset()
+		if empty := Sum256(nil); !bytes.Equal(h.Sum(nil), empty[:]) {
+			t.Fatalf("after Reset: %x", h.Sum(nil))
+		}
+		for _, h := range []hash.Hash{h, next, clone} {
+			if h.(*state).t != nil {
+				t.Fatal("hash got tables")
+			}
+		}
+	}
+}
+
 func TestLengthAndSumCarryAcrossWords(t *testing.T) {
 	r := newSource(t)
 	s := gost28147.SBoxHashCryptoPro()

@@ -1,6 +1,7 @@
 package gost341194
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"imzo/gost/gost28147"
@@ -35,8 +36,12 @@ type keys [8][4]uint32
 
 // encrypt encrypts h[i], a block in little-endian order, with key i. The four
 // do not depend on each other and are computed side by side, which lets the
-// processor overlap their look-ups.
+// processor overlap their look-ups. Without tables, that is with t nil, it
+// takes the cipher that has none.
 func (t *tables) encrypt(k *keys, h *[4]uint64) [4]uint64 {
+	if t == nil {
+		return encryptConstantTime(k, h)
+	}
 	a1, a2 := uint32(h[0]), uint32(h[0]>>32)
 	b1, b2 := uint32(h[1]), uint32(h[1]>>32)
 	c1, c2 := uint32(h[2]), uint32(h[2]>>32)
@@ -72,4 +77,26 @@ func (t *tables) encrypt(k *keys, h *[4]uint64) [4]uint64 {
 		uint64(c2) | uint64(c1)<<32,
 		uint64(d2) | uint64(d1)<<32,
 	}
+}
+
+// encryptConstantTime is encrypt with the S-box of CryptoPro and without
+// look-ups that depend on the data.
+func encryptConstantTime(k *keys, h *[4]uint64) (out [4]uint64) {
+	for i := range h {
+		var key [gost28147.KeySize]byte
+		for j := range k {
+			binary.LittleEndian.PutUint32(key[4*j:], k[j][i])
+		}
+		c, err := gost28147.NewCipher(key[:], gost28147.SBoxHashCryptoPro())
+		if err != nil {
+			panic(err) // the key has its size
+		}
+		var block [gost28147.BlockSize]byte
+		binary.LittleEndian.PutUint64(block[:], h[i])
+		c.Encrypt(block[:], block[:])
+		out[i] = binary.LittleEndian.Uint64(block[:])
+		c.Wipe()
+		clear(key[:])
+	}
+	return out
 }
