@@ -2,9 +2,11 @@ package httpx
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 )
 
 // lenientListener accepts connections that are lenient about Host.
@@ -15,14 +17,35 @@ func (l lenientListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lenientConn{Conn: c, atHead: true}, nil
+	lenient := &lenientConn{Conn: c}
+	lenient.atHead.Store(true)
+	return lenient, nil
 }
 
 // lenientState tells a connection that the next octets begin a request.
 func lenientState(c net.Conn, state http.ConnState) {
 	if c, ok := c.(*lenientConn); ok && state == http.StateIdle {
-		c.atHead = true
+		c.atHead.Store(true)
 	}
+}
+
+type lenientKey struct{}
+
+// lenientContext makes the connection known to lenientHandler.
+func lenientContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, lenientKey{}, c)
+}
+
+// lenientHandler tells the connection that the head has been read. It has
+// seen so itself, unless the head came together with the request before: then
+// what it reads next is a body, which must pass as it is.
+func lenientHandler(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(lenientKey{}).(*lenientConn); ok {
+			c.atHead.Store(false)
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // maxLenientHead is how much of a request is held back to look for its Host;
@@ -40,8 +63,8 @@ const maxLenientHead = 16 << 10
 // before it has the answer to the one before is passed as it is.
 type lenientConn struct {
 	net.Conn
-	atHead bool
-	held   []byte // read from Conn, not yet by the server
+	atHead atomic.Bool // net/http reads ahead while a handler runs
+	held   []byte      // read from Conn, not yet by the server
 }
 
 func (c *lenientConn) Read(p []byte) (int, error) {
@@ -50,7 +73,7 @@ func (c *lenientConn) Read(p []byte) (int, error) {
 		c.held = c.held[n:]
 		return n, nil
 	}
-	if !c.atHead || len(p) == 0 {
+	if !c.atHead.Load() || len(p) == 0 {
 		return c.Conn.Read(p)
 	}
 	n, err := c.Conn.Read(p)
@@ -59,7 +82,7 @@ func (c *lenientConn) Read(p []byte) (int, error) {
 	}
 	head := p[:n]
 	if end := headEnd(head); end >= 0 {
-		c.atHead = false
+		c.atHead.Store(false)
 		fixed := fixHost(head[:end])
 		if fixed == nil {
 			return n, err
@@ -80,14 +103,14 @@ func (c *lenientConn) rest(head []byte) []byte {
 		n, err := c.Conn.Read(piece)
 		head = append(head, piece[:n]...)
 		if end := headEnd(head); end >= 0 {
-			c.atHead = false
+			c.atHead.Store(false)
 			if fixed := fixHost(head[:end]); fixed != nil {
 				return append(fixed, head[end:]...)
 			}
 			return head
 		}
 		if err != nil || len(head) > maxLenientHead {
-			c.atHead = false
+			c.atHead.Store(false)
 			return head
 		}
 	}
@@ -117,7 +140,9 @@ func fixHost(head []byte) []byte {
 		return nil // 1.0 may go without, and 2 has none
 	}
 	var line, value []byte
+	at, end := 0, len(requestLine)+1 // where line begins; where field ends
 	for field := range bytes.Lines(fields) {
+		end += len(field)
 		name, rest, _ := bytes.Cut(field, []byte(":"))
 		if !bytes.EqualFold(name, []byte("Host")) {
 			continue
@@ -125,7 +150,7 @@ func fixHost(head []byte) []byte {
 		if line != nil {
 			return nil // two of them
 		}
-		line, value = field, bytes.TrimSpace(rest)
+		line, value, at = field, bytes.TrimSpace(rest), end-len(field)
 	}
 	if line == nil {
 		return append(append(bytes.Clone(requestLine), "\nHost:\r\n"...), fields...)
@@ -137,7 +162,6 @@ func fixHost(head []byte) []byte {
 	if u, err := url.Parse(string(value)); err == nil && validHost([]byte(u.Host)) {
 		host = u.Host
 	}
-	at := len(requestLine) + 1 + bytes.Index(fields, line)
 	fixed := append(bytes.Clone(head[:at]), "Host: "+host+"\r\n"...)
 	return append(fixed, head[at+len(line):]...)
 }

@@ -84,7 +84,8 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o Options) erro
 	}
 	if o.LenientHost {
 		ln = lenientListener{ln}
-		srv.ConnState = lenientState
+		srv.ConnState, srv.ConnContext = lenientState, lenientContext
+		srv.Handler = lenientHandler(srv.Handler)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()

@@ -482,6 +482,7 @@ func TestLenientHostTakesWhatClientsSend(t *testing.T) {
 		"Host: a/b\r\n":       "",
 		"":                    "",
 		"Other: x\r\nHost: http://a.uz/\r\nX: y\r\n":                         "a.uz",
+		"X-Forwarded-Host: http://c.uz/\r\nHost: http://c.uz/\r\n":           "c.uz",
 		"X-Pad: " + strings.Repeat("p", 6000) + "\r\nHost: http://b.uz/\r\n": "b.uz",
 	} {
 		got := raw(t, addr, "POST /p HTTP/1.1\r\n"+host+"Content-Length: 4\r\nConnection: close\r\n\r\nbody")
