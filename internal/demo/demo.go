@@ -285,15 +285,15 @@ func (s *Site) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in struct {
-		PKCS7  string `json:"pkcs7"`
-		Data64 string `json:"data64"` // only for a detached document
+		PKCS7  string  `json:"pkcs7"`
+		Data64 *string `json:"data64"` // only for a detached document; "" is an empty text
 	}
 	if !readJSON(w, r, &in) {
 		return
 	}
 	path, body := "/backend/pkcs7/verify/attached", in.PKCS7
-	if in.Data64 != "" {
-		path, body = "/backend/pkcs7/verify/detached", in.Data64+"|"+in.PKCS7
+	if in.Data64 != nil {
+		path, body = "/backend/pkcs7/verify/detached", *in.Data64+"|"+in.PKCS7
 	}
 	answer, err := s.backend(r, path, body)
 	if err != nil {

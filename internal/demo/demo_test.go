@@ -214,6 +214,9 @@ func TestSessionBeginsWithAValidAnswerAndEnds(t *testing.T) {
 	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB=="}`); w.Code != 200 || back.body != "BB==" || back.request.URL.Path != "/backend/pkcs7/verify/attached" {
 		t.Errorf("verify: %d, %s %s", w.Code, back.request.URL.Path, back.body)
 	}
+	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB==","data64":""}`); w.Code != 200 || back.body != "|BB==" || back.request.URL.Path != "/backend/pkcs7/verify/detached" {
+		t.Errorf("verify over an empty text: %d, %s %s", w.Code, back.request.URL.Path, back.body)
+	}
 	now = now.Add(sessionLife + time.Second)
 	if w := b.do("POST", "/app/verify", jsonType, `{"pkcs7":"BB=="}`); w.Code != 401 {
 		t.Errorf("verify in an old session: %d", w.Code)
