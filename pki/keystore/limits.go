@@ -28,6 +28,11 @@ const (
 	// file together: some seconds of work. Java refuses more than 5 million
 	// in one derivation, files have 2048 to 600,000.
 	maxIterations = 10_000_000
+
+	// maxMACKey bounds the key of PBMAC1: PBKDF2 repeats all iterations for
+	// every digest of output, so a kilobyte made minutes of work of the
+	// iterations allowed. Writers ask for a digest, up to 64 octets.
+	maxMACKey = 64
 )
 
 // work is what is left of the iterations a file may cost.

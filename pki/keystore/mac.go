@@ -99,7 +99,7 @@ func (m *macData) parsePBMAC1(params []byte) error {
 		return err
 	}
 	// RFC 9579 4: the key length must be there; 20 octets is its least.
-	if d.keySize < 20 || d.keySize > maxSalt {
+	if d.keySize < 20 || d.keySize > maxMACKey {
 		return formatErrorf("PBMAC1 key of %d octets", d.keySize)
 	}
 	if m.hmacHash, err = hmacHash(scheme); err != nil {

@@ -161,6 +161,7 @@ func TestPFXStructuresThatAreRefused(t *testing.T) {
 		"PBMAC1 without key length": {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), hmac), hmac), 32), ErrFormat},
 		"PBMAC1 with a short key":   {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), ber.Int64(8), hmac), hmac), 32), ErrFormat},
 		"PBMAC1 with a long key":    {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), ber.Int64(30000), hmac), hmac), 32), ErrFormat},
+		"PBMAC1 of much work":       {pbmac(ber.Sequence(kdf(salt, ber.Int64(maxIterations), ber.Int64(maxMACKey+1), hmac), hmac), 32), ErrFormat},
 		"PBMAC1 with another MAC":   {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), ber.Int64(32), hmac), sha1), 32), ErrUnsupported},
 		"PBMAC1 of 31 octets":       {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), ber.Int64(32), hmac), hmac), 31), ErrFormat},
 		"wrong PBMAC1":              {pbmac(ber.Sequence(kdf(salt, ber.Int64(1), ber.Int64(32), hmac), hmac), 32), ErrPassword},
