@@ -70,11 +70,6 @@ func Run(ctx context.Context, o Options) error {
 	if o.Listen != "" {
 		config.Listen = listen
 	}
-	if config.TrustPEMFile == rootFile {
-		// The working folder, where the server looks first, may hold a file
-		// of this name too.
-		config.TrustPEMFile = d.path(rootFile)
-	}
 	// Where the port that the certificates name is taken; addresses of other
 	// services, which somebody wrote into the file, stay.
 	config.OCSPURL = moved(config.OCSPURL, d.trust.OCSPURL(), d.trust.BaseURL(), trustURL)
