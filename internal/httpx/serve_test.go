@@ -538,6 +538,39 @@ func TestLenientHostHoldsOnConnectionsThatAreKept(t *testing.T) {
 	}
 }
 
+// TestLenientHostLeavesTheBodyOfAPipelinedRequest: its head is read together
+// with the request before, so that the next octets of the connection are a
+// body, whatever they look like.
+func TestLenientHostLeavesTheBodyOfAPipelinedRequest(t *testing.T) {
+	addr, _ := start(t, echo, Options{LenientHost: true})
+	for _, body := range []string{"MIAGCSqGSIb3", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: http://a/\r\n\r\n"} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		in := bufio.NewReader(c)
+		head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: b\r\nContent-Length: %d\r\n\r\n", len(body))
+		for _, step := range []struct{ send, want string }{
+			{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfirst" + head, "first"}, {body, body},
+		} {
+			if _, err := io.WriteString(c, step.send); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatalf("%q: %v", body, err)
+			}
+			got, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || string(got) != step.want {
+				t.Fatalf("got %q, %v, want %q", got, err, step.want)
+			}
+		}
+	}
+}
+
 // FuzzFixHost checks that only the Host line changes, that the result needs
 // no second change, and that what net/http takes stays as it is.
 func FuzzFixHost(f *testing.F) {
