@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"imzo/internal/httpx"
@@ -221,7 +222,7 @@ func (s *Server) logVerdict(r *http.Request, o outcome, serials []string, failur
 		attrs = append(attrs,
 			slog.String("check", string(failure.Check.Name)),
 			slog.String("subIndication", string(failure.Check.SubIndication)),
-			slog.String("cause", failure.Error()))
+			slog.String("cause", clip(failure.Error(), maxLoggedCause)))
 	} else if o != success {
 		attrs = append(attrs, slog.String("cause", string(o.message)))
 	}
@@ -245,7 +246,22 @@ func signerSerials(report *verify.Report) []string {
 		if c := signer.Certificate; c != nil {
 			serial = c.SerialHex()
 		}
-		serials = append(serials, serial)
+		serials = append(serials, clip(serial, maxLoggedSerial))
 	}
 	return serials
+}
+
+// What a document says of itself has no limit but its own, and must not fill
+// the log. A serial number has 33 octets at most.
+const (
+	maxLoggedSerial = 80
+	maxLoggedCause  = 1000
+)
+
+// clip cuts text for the log.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
 }

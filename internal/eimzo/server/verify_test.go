@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"imzo/pki/cert"
 	"imzo/pki/cms"
 	"imzo/pki/ocsp"
+	"imzo/verify"
 )
 
 // withTSA returns the document stamped by an authority with this certificate.
@@ -375,6 +378,17 @@ func TestVerdictsAreLoggedOnceWithoutContent(t *testing.T) {
 
 // TestEveryStatusHasAText: a status without a message would read as success
 // to clients that look at the message.
+func TestADocumentCannotFillTheLog(t *testing.T) {
+	long := &verify.Signer{SID: cms.SignerIdentifier{SubjectKeyID: make([]byte, 1<<20)}}
+	w := newWorld(t)
+	r := httptest.NewRequest("POST", pathAttached, nil)
+	failure := formatFailure(errors.New(strings.Repeat("\u042f", 1<<20)))
+	w.server.logVerdict(r, notPKCS7, signerSerials(&verify.Report{Signers: []*verify.Signer{long}}), failure)
+	if line := w.logs.String(); len(line) > 2000 || !strings.Contains(line, "key 0000") || !strings.Contains(line, "\u042f...") {
+		t.Errorf("%d octets: %.3000s", len(line), line)
+	}
+}
+
 func TestEveryStatusHasAText(t *testing.T) {
 	for m, text := range russian {
 		if (m == MessageNone) != (text == "") {
