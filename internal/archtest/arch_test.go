@@ -64,7 +64,7 @@ var rules = []rule{
 		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/server", "internal/httpx", "internal/trust",
 	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp"}},
 	{area: "internal/cli", allowed: []string{
-		"gost/...", "pki/...", "verify", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
+		"gost/...", "pki/...", "verify", "internal/atomicfile", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
 		"internal/inspect", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
 	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
 

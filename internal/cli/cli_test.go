@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -386,6 +387,17 @@ func TestHostileAliasesAreEscaped(t *testing.T) {
 	}
 }
 
+func TestErrorsDoNotDriveTheTerminal(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a\x1b[2J\u202eb.pfx")
+	write(t, name, []byte("no key"))
+	for _, args := range [][]string{{"verify", name + "x"}, {"inspect", name}, {"key", "list", name}, {"verify", name, "\x1b"}, {"sign", "--key", name, "--password-file", name, name}} {
+		o := imzo(t, args...)
+		if o.code == 0 || o.stderr == "" || strings.ContainsAny(o.stdout+o.stderr, "\x1b\u202e") {
+			t.Errorf("%q exits %d and prints %q, %q", args, o.code, o.stdout, o.stderr)
+		}
+	}
+}
+
 func TestResultsFollowTheUmaskAndReplaceWhole(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "out")
@@ -398,8 +410,14 @@ func TestResultsFollowTheUmaskAndReplaceWhole(t *testing.T) {
 	if b, err := os.ReadFile(name); err != nil || string(b) != "two" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if err := writeNewFile(name, []byte("three"), 0o600); !errors.Is(err, os.ErrExist) {
-		t.Errorf("replaced: %v", err)
+	if err := os.Chmod(name, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(name, []byte("three"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+		t.Errorf("a file that is replaced is for others now: %v, %v", info.Mode(), err)
 	}
 	if err := writeFile(filepath.Join(dir, "no", "such"), nil, 0o600); err == nil {
 		t.Error("written into a folder that is not there")

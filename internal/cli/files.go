@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -90,11 +89,13 @@ func (e env) writeOutput(name string, b []byte, binary bool) error {
 	return writeFile(name, b, 0o666)
 }
 
-// writeFile replaces a file in one step; a new one gets the mode, less what
-// the umask takes. Through a link it writes what the link leads to, and into
-// a device or a pipe as it comes.
+// writeFile replaces a file in one step, and keeps who may read it; a new one
+// gets the mode, less what the umask takes. Through a link it writes what the
+// link leads to, and into a device or a pipe as it comes.
 func writeFile(name string, b []byte, mode os.FileMode) (err error) {
-	if old, err := os.Stat(name); err == nil {
+	old, err := os.Stat(name)
+	replaces := err == nil
+	if replaces {
 		if !old.Mode().IsRegular() {
 			return writeInto(name, b)
 		}
@@ -112,6 +113,11 @@ func writeFile(name string, b []byte, mode os.FileMode) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
+	if replaces {
+		if err := f.Chmod(old.Mode().Perm()); err != nil {
+			return err
+		}
+	}
 	if _, err := f.Write(b); err != nil {
 		return err
 	}
@@ -122,14 +128,6 @@ func writeFile(name string, b []byte, mode os.FileMode) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), name)
-}
-
-// writeNewFile is writeFile for what must not be there yet.
-func writeNewFile(name string, b []byte, mode os.FileMode) error {
-	if _, err := os.Lstat(name); err == nil {
-		return fmt.Errorf("%s: %w; choose another name", name, fs.ErrExist)
-	}
-	return writeFile(name, b, mode)
 }
 
 func writeInto(name string, b []byte) error {

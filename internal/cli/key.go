@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"imzo/internal/atomicfile"
 	"imzo/internal/inspect"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -104,7 +105,7 @@ func (k *keyNewFlags) run(e env) error {
 		return err
 	}
 	defer clear(file)
-	if err := writeNewFile(k.out, file, 0o600); err != nil {
+	if err := atomicfile.Create(k.out, file, 0o600); err != nil {
 		return err
 	}
 	if k.asJSON {
@@ -114,7 +115,7 @@ func (k *keyNewFlags) run(e env) error {
 			Certificate certInfo `json:"certificate"`
 		}{k.out, entry.Alias, describeCert(c)})
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s  %s\n", k.out, inspect.Printable(entry.Alias))
+	_, err = fmt.Fprintf(e.stdout, "%s  %s\n", inspect.Printable(k.out), inspect.Printable(entry.Alias))
 	return err
 }
 
@@ -211,7 +212,7 @@ func (e env) printKeys(keys []listedKey, named []string, asJSON bool) error {
 		switch {
 		case asJSON:
 		case k.Error != "":
-			fmt.Fprintf(e.stderr, "%s: %s\n", k.File, k.Error)
+			fmt.Fprintf(e.stderr, "%s: %s\n", inspect.Printable(k.File), inspect.Printable(k.Error))
 		default:
 			fmt.Fprintf(e.stdout, "%s  %s\n", inspect.Printable(k.File), inspect.Printable(k.Alias))
 		}

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"imzo/internal/inspect"
 )
 
 // Exit codes.
@@ -75,11 +77,22 @@ func run(ctx context.Context, args []string, e env) int {
 	case errors.Is(err, errSilent):
 		return exitFailure
 	case errors.As(err, &usage):
-		fmt.Fprintf(e.stderr, "%s: %v\nTry '%s --help'.\n", called.CommandPath(), err, called.CommandPath())
+		fmt.Fprintf(e.stderr, "%s: %s\nTry '%s --help'.\n", called.CommandPath(), printableError(err), called.CommandPath())
 		return exitUsage
 	}
-	fmt.Fprintf(e.stderr, "imzo: %v\n", err)
+	fmt.Fprintf(e.stderr, "imzo: %s\n", printableError(err))
 	return exitFailure
+}
+
+// printableError is the text of an error for a terminal. It may hold the name
+// of a file, or what a file or a service says, which strangers choose. Line
+// breaks stay: some messages are lists.
+func printableError(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = inspect.Printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func newRoot(e env) *cobra.Command {
