@@ -102,7 +102,8 @@ func CryptoProB() *Curve { return cryptoProB }
 func CryptoProC() *Curve { return cryptoProC }
 
 // TestCurve returns the curve of the example in RFC 5832 7.1,
-// id-GostR3410-2001-TestParamSet. It is for self-tests; accept no keys on it.
+// id-GostR3410-2001-TestParamSet. It is as sound as the others and meant for
+// tests: E-IMZO has no identifier for it.
 func TestCurve() *Curve { return testCurve }
 
 // Name returns "CryptoPro-A", "CryptoPro-B", "CryptoPro-C" or "test".

@@ -83,3 +83,45 @@ func TestZeroDigestCountsAsOne(t *testing.T) {
 		}
 	}
 }
+
+func TestScalarsActOnPointsAsNumbers(t *testing.T) {
+	for _, c := range Curves() {
+		src, again := NewSource(c.Name), NewSource(c.Name)
+		for range 5 {
+			a, b := src.Scalar(c.N), src.Scalar(c.N)
+			if again.Scalar(c.N).Cmp(a) != 0 || again.Scalar(c.N).Cmp(b) != 0 || a.Cmp(b) == 0 {
+				t.Fatalf("%s: the source repeats itself or does not", c.Name)
+			}
+			p, q := c.Mul(a, c.G), c.Mul(b, c.G)
+			if !c.Add(p, q).Equal(c.Mul(new(big.Int).Add(a, b), c.G)) || !c.Add(p, p).Equal(c.Mul(big.NewInt(2), p)) {
+				t.Errorf("%s: sums of points and of scalars differ for %x, %x", c.Name, a, b)
+			}
+			if zero := c.Add(p, c.Neg(p)); !zero.Infinity() || !zero.Equal(Point{}) || zero.Equal(p) || !c.Neg(zero).Infinity() {
+				t.Errorf("%s: p - p = %v", c.Name, zero)
+			}
+		}
+	}
+}
+
+func TestVerifyRefusesWhatIsOutOfRange(t *testing.T) {
+	for _, c := range Curves() {
+		src := NewSource("range " + c.Name)
+		d, e, k := src.Scalar(c.N), src.Scalar(c.N), src.Scalar(c.N)
+		q := c.Mul(d, c.G)
+		r, s := c.Sign(d, e, k)
+		if !c.Verify(q, e, r, s) {
+			t.Fatalf("%s: signature does not verify", c.Name)
+		}
+		zero, above := new(big.Int), new(big.Int).Add(r, c.N)
+		if c.Verify(q, e, zero, s) || c.Verify(q, e, r, zero) || c.Verify(q, e, above, s) || !c.VerifyUnchecked(q, e, above, s) {
+			t.Errorf("%s: 0 or r + n is taken, or the range is not why", c.Name)
+		}
+		// s = rd makes the sum of the verification infinity.
+		if rd := new(big.Int).Mul(r, d); c.Verify(q, e, r, rd.Mod(rd, c.N)) {
+			t.Errorf("%s: infinity verifies", c.Name)
+		}
+		if c.OnCurve(new(big.Int).Add(q.X, c.P), q.Y) || c.OnCurve(new(big.Int).Neg(q.X), q.Y) {
+			t.Errorf("%s: a coordinate that is not below p is taken", c.Name)
+		}
+	}
+}
