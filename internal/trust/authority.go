@@ -80,7 +80,10 @@ var userPolicies = []ber.OID{
 	ber.MustOID("1.3.6.1.4.1.46709.1.2.3"),
 }
 
-const settingsFile = "trust.json"
+const (
+	settingsFile = "trust.json"
+	ledgerFile   = "ledger"
+)
 
 // settings is the content of trust.json.
 type settings struct {
@@ -158,7 +161,8 @@ func Init(dir string, o InitOptions) (*Authority, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	if err := o.build(tmp); err != nil {
+	a, err := o.build(tmp)
+	if err != nil {
 		return nil, err
 	}
 	if absent {
@@ -172,8 +176,9 @@ func Init(dir string, o InitOptions) (*Authority, error) {
 	if err := syncDir(place); err != nil {
 		return nil, err
 	}
-	o.Options.Password = o.Password
-	return Open(dir, o.Options)
+	a.dir = dir
+	a.ledger.moved(filepath.Join(dir, ledgerFile))
+	return a, a.prepare()
 }
 
 // moveInto moves what is in a folder to another one, trust.json last: without
@@ -232,29 +237,30 @@ func (o *Options) complete() {
 	}
 }
 
-// build writes the files of a new hierarchy.
-func (o *InitOptions) build(dir string) error {
+// build writes the files of a new hierarchy. What it returns is not set up to
+// serve yet.
+func (o *InitOptions) build(dir string) (*Authority, error) {
 	keys := filepath.Join(dir, "keys")
 	if err := os.Mkdir(keys, 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	if o.Password == "" {
 		o.Password = rand.Text()
 		if err := writeSynced(filepath.Join(keys, "password"), []byte(o.Password+"\n"), 0o600); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	set := settings{Version: 1, BaseURL: o.BaseURL, KeySpec: o.KeySpec, Organisation: o.Organisation, TSAPolicy: DefaultTSAPolicy}
 	config, err := json.MarshalIndent(set, "", "  ")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := writeSynced(filepath.Join(dir, settingsFile), append(config, '\n'), 0o644); err != nil {
-		return err
+		return nil, err
 	}
 	a := &Authority{dir: dir, settings: set, now: o.Now, rand: o.Rand, entities: map[string]keystore.Entry{}, bySN: map[string]*Record{}}
-	if a.ledger, err = openLedger(filepath.Join(dir, "ledger"), a.apply); err != nil {
-		return err
+	if a.ledger, err = openLedger(filepath.Join(dir, ledgerFile), a.apply); err != nil {
+		return nil, err
 	}
 	// The VPN is TLS, which knows no GOST: its keys are ECDSA whatever the
 	// hierarchy's own are.
@@ -271,26 +277,26 @@ func (o *InitOptions) build(dir string) error {
 	} {
 		subject, err := cert.ParseName(e.subject)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entity, err := a.issue(certificateOrder{issuer: e.issuer, ledger: ledgerOf[e.name], subject: subject, profile: e.profile, keySpec: e.keySpec})
 		if err != nil {
-			return fmt.Errorf("making %s: %w", e.name, err)
+			return nil, fmt.Errorf("making %s: %w", e.name, err)
 		}
 		entity.Alias = e.name
 		a.entities[e.name] = entity
 		pfx, err := keystore.CreatePFX(o.Rand, []keystore.Entry{entity}, o.Password, keystore.ProfileModern)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := writeSynced(filepath.Join(keys, e.name+".pfx"), pfx, 0o600); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := writeSynced(filepath.Join(dir, "root.pem"), cert.EncodePEM(a.entities[entityRoot].Chain[0]), 0o644); err != nil {
-		return err
+		return nil, err
 	}
-	return syncDir(keys)
+	return a, errors.Join(syncDir(keys), syncDir(dir))
 }
 
 func writeSynced(name string, b []byte, mode os.FileMode) error {
@@ -332,7 +338,7 @@ func Open(dir string, o Options) (*Authority, error) {
 		}
 		a.entities[name] = entries[0]
 	}
-	if a.ledger, err = openLedger(filepath.Join(dir, "ledger"), a.apply); err != nil {
+	if a.ledger, err = openLedger(filepath.Join(dir, ledgerFile), a.apply); err != nil {
 		return nil, err
 	}
 	if err := a.checkLedger(); err != nil {

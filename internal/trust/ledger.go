@@ -64,6 +64,11 @@ func openLedger(path string, apply func(entry) error) (*ledger, error) {
 	return l, l.refresh()
 }
 
+// moved tells a ledger that nobody uses yet where its file went.
+func (l *ledger) moved(path string) {
+	l.path, l.lock = path, flock.New(path+".lock")
+}
+
 // refresh applies the lines that were added since the last call.
 func (l *ledger) refresh() error {
 	l.mu.Lock()
