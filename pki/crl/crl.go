@@ -4,12 +4,14 @@
 //	list, err := crl.Parse(der)
 //	err = list.CheckSignatureFrom(issuer)
 //	err = list.Fresh(now)
+//	err = list.Covers(c)
 //	entry, revoked, err := list.Lookup(c.Serial)
 //
 // Only complete lists of the issuer's own certificates are read: delta lists,
 // indirect lists and lists of one kind of certificate or reason are refused,
-// because not being on them would mean nothing. A parsed list keeps views of
-// its octets and is searched where it lies: its memory is that of the input.
+// because not being on them would mean nothing. For the same reason ask
+// [CRL.Covers] before [CRL.Lookup]: a CA may publish its certificates in
+// several lists, by distribution point. A parsed list keeps views of its octets and is searched where it lies: its memory is that of the input.
 package crl
 
 import (
@@ -18,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"time"
 
 	"imzo/pki/alg"
@@ -42,6 +45,8 @@ var (
 	ErrIssuer = errors.New("CRL of another issuer")
 	// ErrSignature is wrapped when the signature is wrong.
 	ErrSignature = errors.New("wrong signature of the CRL")
+	// ErrScope tells that a list is not the one a certificate would be on.
+	ErrScope = errors.New("CRL of other certificates of its issuer")
 	// ErrStale and ErrFuture tell that a list is out of date or from the
 	// future.
 	ErrStale  = errors.New("CRL is out of date")
@@ -54,6 +59,7 @@ var (
 	oidInvalidityDate           = ber.MustOID("2.5.29.24")
 	oidDeltaCRLIndicator        = ber.MustOID("2.5.29.27")
 	oidIssuingDistributionPoint = ber.MustOID("2.5.29.28")
+	oidCertificateIssuer        = ber.MustOID("2.5.29.29")
 )
 
 // clockSkew is how far the clocks of issuer and checker may differ.
@@ -66,7 +72,11 @@ type CRL struct {
 	ThisUpdate time.Time
 	NextUpdate time.Time // zero: not stated
 	Number     *big.Int  // nil: none
+	// Points are the URIs of the distribution point the list is limited to
+	// (RFC 5280 5.2.5); see [CRL.Covers].
+	Points []string
 
+	limited   bool // to Points, which may be none
 	tbs       []byte
 	algorithm alg.AlgorithmIdentifier
 	signature []byte
@@ -211,15 +221,23 @@ func (l *CRL) parseExtensions(tagged ber.Element) error {
 	if err := r.Done(); err != nil {
 		return err
 	}
+	seen := make(map[ber.OID]bool)
 	return eachExtension(list, func(oid ber.OID, critical bool, value ber.Element) error {
+		if seen[oid] {
+			return fmt.Errorf("extension %s stands twice", oid)
+		}
+		seen[oid] = true
 		switch oid {
 		case oidCRLNumber:
+			if value.Tag != ber.TagInteger {
+				return fmt.Errorf("tag %#02x is no CRLNumber", value.Tag)
+			}
 			l.Number, err = value.Int()
 			return err
 		case oidDeltaCRLIndicator:
 			return fmt.Errorf("%w: delta list", ErrUnsupported)
 		case oidIssuingDistributionPoint:
-			return checkScope(value)
+			return l.parseScope(value)
 		}
 		if critical {
 			return fmt.Errorf("%w: critical extension %s", ErrUnsupported, oid)
@@ -228,19 +246,28 @@ func (l *CRL) parseExtensions(tagged ber.Element) error {
 	})
 }
 
-// checkScope accepts an issuing distribution point that only says where the
-// list lies (RFC 5280 5.2.5).
-func checkScope(value ber.Element) error {
+// parseScope reads an issuing distribution point (RFC 5280 5.2.5) and accepts
+// one that names a distribution point and no kind of certificate or reason.
+func (l *CRL) parseScope(value ber.Element) error {
 	if value.Tag != ber.TagSequence {
 		return fmt.Errorf("tag %#02x is no IssuingDistributionPoint", value.Tag)
 	}
+	last := -1
 	for r := value.Children(); !r.Empty(); {
 		e, err := r.Next()
 		if err != nil {
 			return err
 		}
+		if int(e.Number) <= last {
+			return errors.New("IssuingDistributionPoint out of order")
+		}
+		last = int(e.Number)
 		switch e.Tag {
-		case ber.ContextConstructed(0): // distributionPoint
+		case ber.ContextConstructed(0):
+			l.limited = true
+			if err := l.parsePoint(e); err != nil {
+				return err
+			}
 		case ber.Context(1), ber.Context(2), ber.Context(4), ber.Context(5):
 			only, err := e.WithTag(ber.TagBoolean).Bool()
 			if err != nil {
@@ -252,6 +279,37 @@ func checkScope(value ber.Element) error {
 		default:
 			return fmt.Errorf("%w: not for all reasons", ErrUnsupported)
 		}
+	}
+	return nil
+}
+
+// parsePoint collects the URIs of a DistributionPointName. Other names are no
+// error: [CRL.Covers] then finds nothing to compare with.
+func (l *CRL) parsePoint(explicit ber.Element) error {
+	r := explicit.Children()
+	choice, err := r.Next()
+	if err != nil {
+		return err
+	}
+	if err := r.Done(); err != nil {
+		return err
+	}
+	if choice.Tag != ber.ContextConstructed(0) { // fullName
+		return nil
+	}
+	for names := choice.Children(); !names.Empty(); {
+		name, err := names.Next()
+		if err != nil {
+			return err
+		}
+		if name.Tag != ber.Context(6) {
+			continue
+		}
+		uri, err := name.WithTag(ber.TagIA5String).Text()
+		if err != nil {
+			return err
+		}
+		l.Points = append(l.Points, uri)
 	}
 	return nil
 }
@@ -346,21 +404,29 @@ func parseEntry(e ber.Element, v2 bool) (Entry, error) {
 		if err := eachExtension(extensions, func(oid ber.OID, critical bool, value ber.Element) error {
 			switch {
 			case oid == oidReasonCode:
+				if out.Reason != NoReason {
+					return errors.New("two reasons")
+				}
 				if value.Tag != ber.TagEnumerated {
 					return fmt.Errorf("tag %#02x is no CRLReason", value.Tag)
 				}
 				n, err := value.Int64()
-				if err != nil || n < 0 || n > 10 || n == 7 {
+				if err != nil || !isReason(n) {
 					return errors.New("unknown CRLReason")
 				}
 				out.Reason = int(n)
 			case oid == oidInvalidityDate:
+				if !out.InvalidityDate.IsZero() {
+					return errors.New("two invalidity dates")
+				}
 				if value.Tag != ber.TagGeneralizedTime {
 					return fmt.Errorf("tag %#02x is no InvalidityDate", value.Tag)
 				}
 				out.InvalidityDate, err = value.Time()
 				return err
-			case critical: // certificateIssuer: an indirect list
+			case oid == oidCertificateIssuer:
+				return fmt.Errorf("%w: entry of another issuer", ErrUnsupported)
+			case critical:
 				return fmt.Errorf("%w: critical entry extension %s", ErrUnsupported, oid)
 			}
 			return nil
@@ -370,6 +436,9 @@ func parseEntry(e ber.Element, v2 bool) (Entry, error) {
 	}
 	return out, r.Done()
 }
+
+// isReason tells whether RFC 5280 5.3.1 has a CRLReason n; 7 is not used.
+func isReason(n int64) bool { return n >= 0 && n <= 10 && n != 7 }
 
 // CheckSignatureFrom checks that issuer signed the list and may sign lists.
 // It says nothing about the issuer's own validity.
@@ -388,6 +457,26 @@ func (l *CRL) CheckSignatureFrom(issuer *cert.Certificate) error {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
+}
+
+// Covers checks that c would be on the list if it were revoked: the list is of
+// c's issuer, and if it is limited to a distribution point, c names that point
+// (RFC 5280 6.3.3 b 2 i). Without this, whoever answers for a distribution
+// point could hand out the list of another, where a revoked certificate is not.
+// Errors are [ErrIssuer] and [ErrScope].
+func (l *CRL) Covers(c *cert.Certificate) error {
+	if !l.Issuer.Equal(c.Issuer) {
+		return ErrIssuer
+	}
+	if !l.limited {
+		return nil
+	}
+	for _, point := range l.Points {
+		if slices.Contains(c.CRLDistributionPoints, point) {
+			return nil
+		}
+	}
+	return ErrScope
 }
 
 // Fresh checks that now lies between thisUpdate and nextUpdate, give or take
@@ -463,6 +552,9 @@ func Create(rand io.Reader, t *Template, issuer *cert.Certificate, key *alg.Priv
 	parts := [][]byte{ber.Int64(1), algorithm, issuer.RawSubject, ber.Time(t.ThisUpdate), ber.Time(t.NextUpdate)}
 	var revoked [][]byte
 	for _, e := range t.Entries {
+		if e.Serial == nil || e.Reason != NoReason && !isReason(int64(e.Reason)) {
+			return nil, fmt.Errorf("%w: entry with serial number %v and reason %d", ErrFormat, e.Serial, e.Reason)
+		}
 		fields := [][]byte{ber.Int(e.Serial), ber.Time(e.RevokedAt)}
 		var extensions [][]byte
 		if e.Reason > 0 { // unspecified is left out (RFC 5280 5.3.1)

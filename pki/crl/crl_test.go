@@ -108,7 +108,7 @@ func TestParseRefuses(t *testing.T) {
 		return forge{extensions: listed(critical(oidIssuingDistributionPoint, ber.Sequence(parts...)))}
 	}
 	yes := []byte{0xff}
-	uri := ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.Context(6), []byte("http://x/y.crl"))))
+	uri := point(ber.Tagged(ber.Context(6), []byte("http://x/y.crl")))
 	oid := ber.MustOID("1.2.3")
 	for _, tt := range []struct {
 		name string
@@ -117,6 +117,8 @@ func TestParseRefuses(t *testing.T) {
 	}{
 		{"honest", forge{}, nil},
 		{"where it lies", scope(uri), nil},
+		{"where it lies, relative to its issuer", scope(ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.ContextConstructed(1), ber.Set()))), nil},
+		{"where it lies in a directory", scope(point(ber.Tagged(ber.ContextConstructed(4), p.CA.Cert.RawSubject))), nil},
 		{"nothing restricted", scope(uri, ber.Tagged(ber.Context(1), []byte{0}), ber.Tagged(ber.Context(4), []byte{0})), nil},
 		{"user certificates only", scope(ber.Tagged(ber.Context(1), yes)), ErrUnsupported},
 		{"CA certificates only", scope(ber.Tagged(ber.Context(2), yes)), ErrUnsupported},
@@ -133,6 +135,18 @@ func TestParseRefuses(t *testing.T) {
 		{"an unknown critical entry extension", forge{entries: entry(one, at, ber.Sequence(critical(oid, ber.Null())))}, ErrUnsupported},
 		{"a holdInstruction", forge{entries: entry(one, at, ber.Sequence(extension(ber.MustOID("2.5.29.23"), ber.MustOID("1.2").DER())))}, nil},
 
+		{"entries of other issuers, not critical", forge{entries: entry(one, at, ber.Sequence(extension(oidCertificateIssuer, ber.Sequence())))}, ErrUnsupported},
+		{"the same extension twice", forge{extensions: listed(extension(oid, ber.Null()), extension(oid, ber.Null()))}, ErrFormat},
+		{"two numbers", forge{extensions: listed(extension(oidCRLNumber, one), extension(oidCRLNumber, ber.Int64(2)))}, ErrFormat},
+		{"number of another type", forge{extensions: listed(extension(oidCRLNumber, ber.Enumerated(1)))}, ErrFormat},
+		{"revoked and removed at once", forge{entries: entry(one, at, ber.Sequence(extension(oidReasonCode, ber.Enumerated(1)), extension(oidReasonCode, ber.Enumerated(8))))}, ErrFormat},
+		{"two invalidity dates", forge{entries: entry(one, at, ber.Sequence(
+			extension(oidInvalidityDate, ber.GeneralizedTime(testNow)), extension(oidInvalidityDate, ber.GeneralizedTime(testNow))))}, ErrFormat},
+		{"two distribution points", scope(uri, uri), ErrFormat},
+		{"a scope out of order", scope(ber.Tagged(ber.Context(1), []byte{0}), uri), ErrFormat},
+		{"a distribution point without name", scope(ber.Tagged(ber.ContextConstructed(0))), ErrFormat},
+		{"a distribution point with two names", scope(ber.Tagged(ber.ContextConstructed(0), ber.Sequence(), ber.Sequence())), ErrFormat},
+		{"a distribution point that is no URI", scope(point(ber.Tagged(ber.Context(6), []byte{0xff}))), ErrFormat},
 		{"version 1 given", forge{version: ber.Int64(0)}, ErrFormat},
 		{"version 3", forge{version: ber.Int64(2)}, ErrFormat},
 		{"extensions in version 1", forge{version: []byte{}, extensions: listed()}, ErrFormat},
@@ -233,6 +247,47 @@ func TestCheckSignatureFrom(t *testing.T) {
 	}
 }
 
+// TestListOfAnotherDistributionPointCoversNothing has a CA that splits its
+// list. Each part is genuine; a certificate revoked on one is not on the other.
+func TestListOfAnotherDistributionPointCoversNothing(t *testing.T) {
+	p := testpki.New(t, "ecdsa:P-256")
+	uri := func(s string) []byte { return ber.Tagged(ber.Context(6), []byte(s)) }
+	scoped := func(tlv []byte) *CRL {
+		return mustParse(t, forge{extensions: listed(critical(oidIssuingDistributionPoint, ber.Sequence(tlv)))}.make(t, p.CA))
+	}
+	at := func(points ...string) *cert.Certificate {
+		return p.User(t, testpki.Person, func(tmpl *cert.Template) { tmpl.CRLDistributionPoints = points }).Cert
+	}
+	const a, b = "http://ca.example/a.crl", "http://ca.example/b.crl"
+	whole, partA := mustParse(t, mustCreate(t, testTemplate(), p.CA)), scoped(point(uri(a)))
+	for _, tt := range []struct {
+		name string
+		list *CRL
+		c    *cert.Certificate
+		want error
+	}{
+		{"the whole list", whole, at(), nil},
+		{"the whole list, with points", whole, at(a, b), nil},
+		{"the whole list of another CA", whole, p.CA.Cert, ErrIssuer},
+		{"its part", partA, at(a), nil},
+		{"one of its parts", partA, at(b, a), nil},
+		{"a part of several names", scoped(point(uri(b), uri(a))), at(a), nil},
+		{"another part", partA, at(b), ErrScope},
+		{"a part, for a certificate without points", partA, at(), ErrScope},
+		{"a part of another CA", partA, p.CA.Cert, ErrIssuer},
+		{"a part in a directory", scoped(point(ber.Tagged(ber.ContextConstructed(4), p.CA.Cert.RawSubject))), at(a), ErrScope},
+		{"a part relative to its issuer", scoped(ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.ContextConstructed(1), ber.Set()))), at(a), ErrScope},
+		{"a part without names", scoped(point()), at(a), ErrScope},
+	} {
+		if err := tt.list.CheckSignatureFrom(p.CA.Cert); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err := tt.list.Covers(tt.c); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestFresh(t *testing.T) {
 	p := testpki.New(t, "ecdsa:P-256")
 	l := mustParse(t, mustCreate(t, &Template{ThisUpdate: testNow, NextUpdate: testNow.Add(time.Hour)}, p.CA))
@@ -270,6 +325,18 @@ func TestCreateRefuses(t *testing.T) {
 		t.Errorf("no validity: %v", err)
 	}
 	tmpl.NextUpdate = testNow.Add(time.Hour)
+	for _, e := range []Entry{
+		{Serial: big.NewInt(1), RevokedAt: testNow, Reason: 7},
+		{Serial: big.NewInt(1), RevokedAt: testNow, Reason: 11},
+		{Serial: big.NewInt(1), RevokedAt: testNow, Reason: -2},
+		{RevokedAt: testNow, Reason: NoReason},
+	} {
+		tmpl.Entries = []Entry{e}
+		if _, err := Create(nil, &tmpl, p.CA.Cert, p.CA.Key); !errors.Is(err, ErrFormat) {
+			t.Errorf("entry %+v: %v", e, err)
+		}
+	}
+	tmpl.Entries = nil
 	self := p.SelfSigned(t, func(*cert.Template) {}, "ed25519")
 	self.Key.Wipe()
 	if _, err := Create(nil, &tmpl, self.Cert, self.Key); !errors.Is(err, alg.ErrWiped) {

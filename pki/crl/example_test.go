@@ -27,9 +27,16 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	user, err := cert.Create(rand.Reader, &cert.Template{
+		Serial: big.NewInt(0x218711a92), Subject: name, PublicKey: key.PublicKey(),
+		NotBefore: now, NotAfter: now.AddDate(2, 0, 0),
+	}, ca, key)
+	if err != nil {
+		log.Fatal(err)
+	}
 	der, err := crl.Create(rand.Reader, &crl.Template{
 		ThisUpdate: now, NextUpdate: now.AddDate(0, 0, 1), Number: big.NewInt(1),
-		Entries: []crl.Entry{{Serial: big.NewInt(0x218711a92), RevokedAt: now, Reason: 1}},
+		Entries: []crl.Entry{{Serial: user.Serial, RevokedAt: now, Reason: 1}},
 	}, ca, key)
 	if err != nil {
 		log.Fatal(err)
@@ -45,7 +52,10 @@ func Example() {
 	if err := list.Fresh(now.Add(time.Hour)); err != nil {
 		log.Fatal(err)
 	}
-	entry, revoked, err := list.Lookup(big.NewInt(0x218711a92))
+	if err := list.Covers(user); err != nil {
+		log.Fatal(err)
+	}
+	entry, revoked, err := list.Lookup(user.Serial)
 	if err != nil {
 		log.Fatal(err)
 	}

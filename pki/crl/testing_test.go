@@ -82,6 +82,11 @@ func listed(extensions ...[]byte) []byte {
 	return ber.Tagged(ber.ContextConstructed(0), ber.Sequence(extensions...))
 }
 
+// point is a distributionPoint with a fullName.
+func point(names ...[]byte) []byte {
+	return ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.ContextConstructed(0), names...))
+}
+
 func critical(oid ber.OID, value []byte) []byte {
 	return ber.Sequence(oid.DER(), ber.Bool(true), ber.OctetString(value))
 }
