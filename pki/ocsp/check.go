@@ -92,6 +92,12 @@ func (res *Response) verify(o CheckOptions) (*cert.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
+	// Who asks chooses the nonce, and so part of what is signed: the place
+	// where collisions of SHA-1 are of use. There are no old responses whose
+	// validity this would end.
+	if scheme.Digest() == alg.SHA1() {
+		return nil, fmt.Errorf("%w: made with SHA-1", ErrSignature)
+	}
 	candidates := []*cert.Certificate{o.Issuer}
 	for _, c := range res.Certificates {
 		if !slices.ContainsFunc(candidates, c.Equal) {

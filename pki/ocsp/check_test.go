@@ -2,6 +2,8 @@ package ocsp
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
 	"errors"
 	"math/big"
 	"slices"
@@ -219,6 +221,38 @@ func TestCheckRefusesSignatures(t *testing.T) {
 			f.algorithm = ber.Sequence(w.OCSP.Key.SignatureAlgorithm().OID.DER(), ber.OctetString(nil))
 		}, ErrSignature},
 	})
+}
+
+// TestCheckRefusesSignaturesWithSHA1: they are right, and still nothing to rely
+// on, because who asks chooses a part of what is signed.
+func TestCheckRefusesSignaturesWithSHA1(t *testing.T) {
+	for spec, oids := range map[string][2]ber.OID{
+		"rsa:2048":    {alg.OIDSignatureSHA1WithRSA, alg.OIDSignatureSHA256WithRSA},
+		"ecdsa:P-256": {alg.OIDSignatureECDSAWithSHA1, alg.OIDSignatureECDSAWithSHA256},
+	} {
+		w := newWorld(t, spec)
+		for i, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+			f := w.forge()
+			f.algorithm = alg.New(oids[i]).Marshal()
+			f.sign = func(tbs []byte) ([]byte, error) {
+				h := hash.New()
+				h.Write(tbs)
+				return f.signer.Key.Signer().Sign(rand.Reader, h.Sum(nil), hash)
+			}
+			res := mustParse(t, f.make(t, w.Now))
+			scheme, err := alg.ResolveSignature(res.algorithm, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := scheme.Verify(w.OCSP.Cert.PublicKey, res.tbs, res.signature); err != nil {
+				t.Fatalf("%s with %v: %v", spec, hash, err)
+			}
+			_, err = res.Check(w.options())
+			if wrong := errors.Is(err, ErrSignature); wrong != (hash == crypto.SHA1) || !wrong && err != nil {
+				t.Errorf("%s with %v: %v", spec, hash, err)
+			}
+		}
+	}
 }
 
 // TestCheckRefusesAnswersForOtherCertificates has the attacks that work

@@ -110,6 +110,23 @@ func TestClientFollowsRedirectsOnlyWhenToldTo(t *testing.T) {
 	}
 }
 
+// TestClientStopsInASlowBody has a responder that sends one octet and no more.
+func TestClientStopsInASlowBody(t *testing.T) {
+	w := newWorld(t, "ecdsa:P-256")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	address := serve(t, func(out http.ResponseWriter, r *http.Request) {
+		out.Header().Set("Content-Type", "application/ocsp-response")
+		out.Write([]byte{0x30})
+		out.(http.Flusher).Flush()
+		cancel()
+		<-r.Context().Done()
+	})
+	if _, err := (&Client{}).Ask(ctx, address, Request{CertIDs: []CertID{w.id()}}); !errors.Is(err, ErrTransport) || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func TestClientStopsWithItsContext(t *testing.T) {
 	w := newWorld(t, "ecdsa:P-256")
 	release := make(chan struct{})

@@ -31,6 +31,8 @@ type Request struct {
 	Raw     []byte // as it was parsed
 	CertIDs []CertID
 	Nonce   []byte // nil when there is none
+
+	nonceValue []byte // extnValue that the nonce was read from
 }
 
 // NewNonce returns 32 octets of randomness.
@@ -80,7 +82,12 @@ func ParseGetPath(escaped string) ([]byte, error) {
 }
 
 func nonceExtension(nonce []byte) []byte {
-	return ber.Sequence(oidNonce.DER(), ber.OctetString(ber.OctetString(nonce)))
+	return nonceExtensionOf(ber.OctetString(nonce))
+}
+
+// nonceExtensionOf returns the extension with an extnValue as it is.
+func nonceExtensionOf(value []byte) []byte {
+	return ber.Sequence(oidNonce.DER(), ber.OctetString(value))
 }
 
 // ParseRequest reads a request. The signature of a signed one must be there in
@@ -148,7 +155,7 @@ func (req *Request) parse(root ber.Element) error {
 			return err
 		}
 		req.CertIDs = append(req.CertIDs, certID)
-		if _, err := readExtensions(&in, 0); err != nil {
+		if _, _, err := readExtensions(&in, 0); err != nil {
 			return err
 		}
 		if err := in.Done(); err != nil {
@@ -158,7 +165,7 @@ func (req *Request) parse(root ber.Element) error {
 	if len(req.CertIDs) == 0 {
 		return fmt.Errorf("no certificate asked about")
 	}
-	if req.Nonce, err = readExtensions(&r, 2); err != nil {
+	if req.Nonce, req.nonceValue, err = readExtensions(&r, 2); err != nil {
 		return err
 	}
 	return r.Done()
@@ -210,41 +217,44 @@ func readVersion(r *ber.Reader) error {
 }
 
 // readExtensions reads optional Extensions under [tag] and returns the nonce
-// if one is among them. An unknown critical extension is an error.
-func readExtensions(r *ber.Reader, tag int) (nonce []byte, err error) {
+// if one is among them, and the extnValue it was in. An unknown critical
+// extension is an error, and so is one that stands twice (RFC 5280 4.2).
+func readExtensions(r *ber.Reader, tag int) (nonce, nonceValue []byte, err error) {
 	tagged, ok, err := r.Optional(ber.ContextConstructed(tag))
 	if err != nil || !ok {
-		return nil, err
+		return nil, nil, err
 	}
 	outer := tagged.Children()
 	list, err := outer.Read(ber.TagSequence)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := outer.Done(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	seen := make(map[ber.OID]bool)
 	for items := list.Children(); !items.Empty(); {
 		item, err := items.Read(ber.TagSequence)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		oid, critical, value, err := readExtension(item)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, nil, err
+		case seen[oid]:
+			return nil, nil, fmt.Errorf("extension %s stands twice", oid)
 		case oid == oidNonce:
-			if nonce != nil {
-				return nil, fmt.Errorf("two nonces")
-			}
 			if nonce, err = parseNonce(value); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+			nonceValue = value
 		case critical:
-			return nil, fmt.Errorf("%w %s", ErrExtension, oid)
+			return nil, nil, fmt.Errorf("%w %s", ErrExtension, oid)
 		}
+		seen[oid] = true
 	}
-	return nonce, nil
+	return nonce, nonceValue, nil
 }
 
 func readExtension(e ber.Element) (oid ber.OID, critical bool, value []byte, err error) {

@@ -16,7 +16,7 @@ import (
 type StatusInfo struct {
 	Status    CertStatus
 	RevokedAt time.Time
-	Reason    int // CRLReason; 0 or NoReason is left out
+	Reason    int // CRLReason; 0 or NoReason is left out, another unknown one is an error
 }
 
 // Responder answers for the certificates of one issuer. Its fields are set
@@ -75,7 +75,9 @@ func (p *Responder) Respond(ctx context.Context, request []byte) []byte {
 		ber.Sequence(answers...),
 	}
 	if req.Nonce != nil {
-		parts = append(parts, ber.Tagged(ber.ContextConstructed(1), ber.Sequence(nonceExtension(req.Nonce))))
+		// As it came: a client that left out the inner OCTET STRING compares
+		// the whole extnValue.
+		parts = append(parts, ber.Tagged(ber.ContextConstructed(1), ber.Sequence(nonceExtensionOf(req.nonceValue))))
 	}
 	tbs := ber.Sequence(parts...)
 	signature, err := p.Key.SignMessage(p.Rand, tbs)
@@ -107,8 +109,15 @@ func marshalSingle(id CertID, info StatusInfo, this, next time.Time) ([]byte, er
 	case Unknown:
 		status = ber.Tagged(ber.Context(2))
 	case Revoked:
+		if y := info.RevokedAt.UTC().Year(); y < 0 || y > 9999 {
+			return nil, fmt.Errorf("revoked in the year %d", y)
+		}
 		parts := [][]byte{ber.GeneralizedTime(info.RevokedAt)}
-		if info.Reason > 0 {
+		switch {
+		case info.Reason == NoReason || info.Reason == 0:
+		case !isReason(int64(info.Reason)):
+			return nil, fmt.Errorf("no CRLReason %d", info.Reason)
+		default:
 			parts = append(parts, ber.Tagged(ber.ContextConstructed(0), ber.Enumerated(int64(info.Reason))))
 		}
 		status = ber.Tagged(ber.ContextConstructed(1), parts...)

@@ -1,6 +1,7 @@
 package ocsp
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -20,6 +21,11 @@ func TestResponderRefusesWhatItCannotAnswer(t *testing.T) {
 	theirs := NewCertID(nil, w.CA.Cert, w.Root.Cert)
 	unknownDigest := ours
 	unknownDigest.HashAlgorithm = alg.New(ber.MustOID("1.2.3"))
+	says := func(info StatusInfo) func(*Responder) {
+		return func(p *Responder) {
+			p.Lookup = func(context.Context, *big.Int) (StatusInfo, error) { return info, nil }
+		}
+	}
 	for _, tt := range []struct {
 		name    string
 		request []byte
@@ -41,6 +47,10 @@ func TestResponderRefusesWhatItCannotAnswer(t *testing.T) {
 		{"a source without status", Request{CertIDs: []CertID{ours}}.Marshal(), func(p *Responder) {
 			p.Lookup = func(context.Context, *big.Int) (StatusInfo, error) { return StatusInfo{}, nil }
 		}, InternalError},
+		{"a source with reason 7", Request{CertIDs: []CertID{ours}}.Marshal(), says(StatusInfo{Status: Revoked, RevokedAt: w.Now, Reason: 7}), InternalError},
+		{"a source with reason 11", Request{CertIDs: []CertID{ours}}.Marshal(), says(StatusInfo{Status: Revoked, RevokedAt: w.Now, Reason: 11}), InternalError},
+		{"a source with reason -2", Request{CertIDs: []CertID{ours}}.Marshal(), says(StatusInfo{Status: Revoked, RevokedAt: w.Now, Reason: -2}), InternalError},
+		{"a source from the year 10000", Request{CertIDs: []CertID{ours}}.Marshal(), says(StatusInfo{Status: Revoked, RevokedAt: w.Now.AddDate(8000, 0, 0)}), InternalError},
 		{"a key that is gone", Request{CertIDs: []CertID{ours}}.Marshal(), func(p *Responder) {
 			p.Key = testpki.Key(t, "ed25519")
 			p.Key.Wipe()
@@ -111,6 +121,28 @@ func TestResponderEchoesTheNonce(t *testing.T) {
 		o.Nonce = testNonce
 		if _, err := mustParse(t, w.responder().Respond(t.Context(), r.Marshal())).Check(o); !errors.Is(err, ErrNonce) {
 			t.Errorf("%d octets, another nonce: %v", n, err)
+		}
+	}
+}
+
+// TestResponderEchoesABareNonceAsItCame: clients that leave out the inner
+// OCTET STRING, among them many that use BouncyCastle, compare the whole
+// extnValue.
+func TestResponderEchoesABareNonceAsItCame(t *testing.T) {
+	w := newWorld(t, "ecdsa:P-256")
+	for name, value := range map[string][]byte{
+		"bare":                       testNonce,
+		"wrapped":                    ber.OctetString(testNonce),
+		"bare, begins like a string": append([]byte{ber.TagOctetString, 30}, testNonce[:30]...),
+	} {
+		request := ber.Sequence(ber.Sequence(ber.Sequence(ber.Sequence(w.id().marshal())),
+			ber.Tagged(ber.ContextConstructed(2), ber.Sequence(extension("1.3.6.1.5.5.7.48.1.2", false, value)))))
+		answer := w.responder().Respond(t.Context(), request)
+		if res := mustParse(t, answer); res.Status != Successful {
+			t.Errorf("%s: %v", name, res.Status)
+		}
+		if !bytes.Contains(answer, extension("1.3.6.1.5.5.7.48.1.2", false, value)) {
+			t.Errorf("%s: not in %x", name, answer)
 		}
 	}
 }

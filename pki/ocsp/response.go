@@ -94,6 +94,9 @@ func ReasonName(code int) string {
 	return names[code]
 }
 
+// isReason tells whether RFC 5280 5.3.1 has a CRLReason n; 7 is not used.
+func isReason(n int64) bool { return n >= 0 && n <= 10 && n != 7 }
+
 // SingleResponse is the status of one certificate.
 type SingleResponse struct {
 	CertID    CertID
@@ -301,7 +304,7 @@ func (res *Response) parseData(tbs ber.Element) error {
 		}
 		res.Responses = append(res.Responses, single)
 	}
-	if res.Nonce, err = readExtensions(&r, 1); err != nil {
+	if res.Nonce, _, err = readExtensions(&r, 1); err != nil {
 		return err
 	}
 	return r.Done()
@@ -392,7 +395,7 @@ func parseSingle(e ber.Element) (SingleResponse, error) {
 			return s, err
 		}
 	}
-	if _, err := readExtensions(&r, 1); err != nil {
+	if _, _, err := readExtensions(&r, 1); err != nil {
 		return s, err
 	}
 	return s, r.Done()
@@ -418,7 +421,7 @@ func (s *SingleResponse) parseRevoked(e ber.Element) error {
 			return err
 		}
 		n, err := code.Int64()
-		if err != nil || n < 0 || n > 10 || n == 7 {
+		if err != nil || !isReason(n) {
 			return fmt.Errorf("unknown CRLReason")
 		}
 		s.Reason = int(n)

@@ -179,6 +179,8 @@ func TestParseResponseRefuses(t *testing.T) {
 		{"unknown critical extension", extensions(extension("1.2.3", true, ber.Null())), ErrExtension},
 		{"critical archive cutoff", single(ber.Tagged(ber.ContextConstructed(1), ber.Sequence(extension("1.3.6.1.5.5.7.48.1.6", true, at)))), ErrExtension},
 		{"two nonces", extensions(nonceExtension(testNonce), nonceExtension(testNonce)), ErrFormat},
+		{"an extension twice", extensions(extension("1.2.3", false, ber.Null()), extension("1.2.3", false, ber.Null())), ErrFormat},
+		{"an extension of an answer twice", single(ber.Tagged(ber.ContextConstructed(1), ber.Sequence(extension("1.2.3", false, nil), extension("1.2.3", false, nil)))), ErrFormat},
 		{"empty nonce", extensions(nonceExtension(nil)), ErrFormat},
 		{"nonce of 129", extensions(nonceExtension(make([]byte, 129))), ErrFormat},
 		{"too large", made(func(_ *answer, f *forge) {

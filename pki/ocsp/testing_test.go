@@ -93,8 +93,9 @@ type forge struct {
 	extensions  [][]byte // nil: the nonce
 	algorithm   []byte
 	signature   []byte
-	bits        []byte // BIT STRING of the signature
-	extra       []byte // after the bag
+	sign        func(tbs []byte) ([]byte, error) // nil: with the signer's key
+	bits        []byte                           // BIT STRING of the signature
+	extra       []byte                           // after the bag
 }
 
 // forge returns an honest answer about the user, to be made dishonest.
@@ -125,9 +126,12 @@ func (f forge) make(t testing.TB, now time.Time) []byte {
 	if f.algorithm == nil {
 		f.algorithm = f.signer.Key.SignatureAlgorithm().Marshal()
 	}
+	if f.sign == nil {
+		f.sign = func(tbs []byte) ([]byte, error) { return f.signer.Key.SignMessage(rand.Reader, tbs) }
+	}
 	if f.signature == nil {
 		var err error
-		if f.signature, err = f.signer.Key.SignMessage(rand.Reader, tbs); err != nil {
+		if f.signature, err = f.sign(tbs); err != nil {
 			t.Fatal(err)
 		}
 	}
