@@ -2,9 +2,12 @@ package tsp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/big"
+	"strings"
 	"time"
+	"unicode"
 
 	"imzo/pki/alg"
 	"imzo/pki/ber"
@@ -23,7 +26,8 @@ type Authority struct {
 	// it to be a name of the certificate too (a uniformResourceIdentifier of
 	// its subjectAltName); OpenSSL refuses tokens where it is not.
 	Name string
-	// Serial returns a number never given before.
+	// Serial returns a number never given before, above 0 and of at most
+	// 160 bits (RFC 3161 2.4.2).
 	Serial   func() (*big.Int, error)
 	Now      func() time.Time
 	Accuracy time.Duration // stated in tokens when above 0
@@ -67,6 +71,9 @@ func (a *Authority) token(req *Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if serial == nil || serial.Sign() <= 0 || serial.BitLen() > 160 {
+		return nil, errors.New("a serial number that is none")
+	}
 	now := a.Now().UTC().Truncate(time.Second)
 	info := [][]byte{
 		ber.Int64(1), a.Policy.DER(),
@@ -80,7 +87,12 @@ func (a *Authority) token(req *Request) ([]byte, error) {
 		info = append(info, ber.Int(req.Nonce))
 	}
 	if a.Name != "" {
-		info = append(info, ber.Tagged(ber.ContextConstructed(0), ber.Tagged(ber.Context(6), []byte(a.Name))))
+		name := ber.IA5String(a.Name)
+		if strings.ContainsFunc(a.Name, func(r rune) bool { return r > unicode.MaxASCII }) {
+			return nil, errors.New("a name that is no URI")
+		}
+		name[0] = ber.Context(6)
+		info = append(info, ber.Tagged(ber.ContextConstructed(0), name))
 	}
 	document, err := cms.Sign(ber.Sequence(info...), []cms.Signer{{
 		Key: a.Key, Chain: a.Chain, SigningTime: now,

@@ -123,6 +123,19 @@ func TestAuthorityRejects(t *testing.T) {
 		{"no serial number", honest.Marshal(), func(a *Authority) {
 			a.Serial = func() (*big.Int, error) { return nil, errors.New("disk full") }
 		}, SystemFailure},
+		{"no serial number and no error", honest.Marshal(), func(a *Authority) {
+			a.Serial = func() (*big.Int, error) { return nil, nil }
+		}, SystemFailure},
+		{"serial number 0", honest.Marshal(), func(a *Authority) {
+			a.Serial = func() (*big.Int, error) { return new(big.Int), nil }
+		}, SystemFailure},
+		{"serial number of 161 bits", honest.Marshal(), func(a *Authority) {
+			a.Serial = func() (*big.Int, error) { return new(big.Int).Lsh(big.NewInt(1), 160), nil }
+		}, SystemFailure},
+		{"serial number of 160 bits", honest.Marshal(), func(a *Authority) {
+			a.Serial = func() (*big.Int, error) { return new(big.Int).Lsh(big.NewInt(1), 159), nil }
+		}, 0},
+		{"a name that is no URI", honest.Marshal(), func(a *Authority) { a.Name = "http://tsa.example/ў" }, SystemFailure},
 		{"no key", honest.Marshal(), func(a *Authority) {
 			a.Key = testpki.Key(t, "ed25519")
 			a.Key.Wipe()

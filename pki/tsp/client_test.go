@@ -139,6 +139,23 @@ func TestClientRefusesBadAnswers(t *testing.T) {
 	}
 }
 
+// TestClientStopsInASlowBody has an authority that sends one octet and no more.
+func TestClientStopsInASlowBody(t *testing.T) {
+	w := newWorld(t, "ecdsa:P-256")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	address := serve(t, func(out http.ResponseWriter, r *http.Request) {
+		out.Header().Set("Content-Type", "application/timestamp-reply")
+		out.Write([]byte{0x30})
+		out.(http.Flusher).Flush()
+		cancel()
+		<-r.Context().Done()
+	})
+	if _, err := (&Client{}).Stamp(ctx, address, w.digest(), seal); !errors.Is(err, ErrTransport) || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func TestClientStopsWithItsContext(t *testing.T) {
 	w := newWorld(t, "ecdsa:P-256")
 	release := make(chan struct{})

@@ -185,7 +185,7 @@ func (res *Response) Check(req Request) (*Token, error) {
 	}
 	info := &res.Token.Info
 	switch {
-	case info.HashAlgorithm.OID != req.HashAlgorithm.OID || !bytes.Equal(info.HashedMessage, req.HashedMessage):
+	case info.HashAlgorithm.OID != req.HashAlgorithm.OID || !info.HashAlgorithm.NoParams() || !bytes.Equal(info.HashedMessage, req.HashedMessage):
 		return nil, ErrImprint
 	case req.Nonce != nil && (info.Nonce == nil || info.Nonce.Cmp(req.Nonce) != 0):
 		return nil, ErrNonce

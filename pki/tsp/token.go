@@ -104,6 +104,10 @@ func (info *TSTInfo) parse(root ber.Element) error {
 	if info.GenTime, err = genTime.Time(); err != nil {
 		return err
 	}
+	// RFC 3161 2.4.2: with seconds, and in UTC.
+	if c := genTime.Content; len(c) < len("20060102150405Z") || c[len(c)-1] != 'Z' {
+		return errors.New("genTime without seconds or not in UTC")
+	}
 	if info.Accuracy, err = readAccuracy(&r); err != nil {
 		return err
 	}

@@ -86,6 +86,8 @@ func TestParseTokenRefuses(t *testing.T) {
 		"no time":                        {genTime: []byte{}},
 		"a UTCTime":                      {genTime: ber.UTCTime(testpki.DefaultNow())},
 		"a time in no zone":              {genTime: ber.Tagged(ber.TagGeneralizedTime, []byte("20260101120000"))},
+		"a time without seconds":         {genTime: ber.Tagged(ber.TagGeneralizedTime, []byte("202601011200Z"))},
+		"a time with an offset":          {genTime: ber.Tagged(ber.TagGeneralizedTime, []byte("20260101170000+0500"))},
 		"negative accuracy":              accuracy(ber.Int64(-1)),
 		"1000 milliseconds":              accuracy(ber.Tagged(ber.Context(0), []byte{3, 0xe8})),
 		"accuracy out of order":          accuracy(ber.Tagged(ber.Context(1), []byte{1}), ber.Tagged(ber.Context(0), []byte{1})),
