@@ -49,7 +49,7 @@ type CheckOptions struct {
 // Check returns the answer for the certificate if it can be relied on (RFC
 // 6960 3.2): the response is successful; it was signed by the issuer itself
 // or by a responder whose certificate the issuer issued for this
-// (id-kp-OCSPSigning) and which is valid; every other certificate that rides
+// (id-kp-OCSPSigning) and which is valid, not with SHA-1; every other certificate that rides
 // along verifies too; CertID is that of the certificate; it is fresh; the
 // nonce is the request's. Errors are the package's own, or a [*StatusError].
 func (res *Response) Check(o CheckOptions) (*SingleResponse, error) {
