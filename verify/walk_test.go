@@ -44,9 +44,18 @@ func record(t testing.TB, w *world, doc, content []byte) *recording {
 	return rec
 }
 
-// verify plays the responses back. It does not use t, since it runs in
-// goroutines.
+// verify tells whether report finds the document valid.
 func (rec *recording) verify(doc []byte, responses map[string][]byte) (bool, error) {
+	r, err := rec.report(doc, responses)
+	if err != nil {
+		return false, err
+	}
+	return r.Valid(), nil
+}
+
+// report plays the responses back. It does not use t, since it runs in
+// goroutines.
+func (rec *recording) report(doc []byte, responses map[string][]byte) (*Report, error) {
 	source := sourceFunc(func(_ context.Context, c, issuer *cert.Certificate) (*RevocationStatus, error) {
 		raw, ok := responses[c.SerialHex()]
 		if !ok {
@@ -65,11 +74,7 @@ func (rec *recording) verify(doc []byte, responses map[string][]byte) (bool, err
 		return s, err
 	})
 	o := Options{Anchors: rec.anchors, Revocation: source, Now: func() time.Time { return rec.now }}
-	r, err := Document(context.Background(), doc, rec.content, o)
-	if err != nil {
-		return false, err
-	}
-	return r.Valid(), nil
+	return Document(context.Background(), doc, rec.content, o)
 }
 
 // eachInParallel calls f with every change that mutate makes, on all
