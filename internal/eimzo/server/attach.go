@@ -59,7 +59,7 @@ func (s *Server) rewritten(w http.ResponseWriter, r *http.Request, document []by
 		failure = formatFailure(err)
 	}
 	s.logVerdict(r, o, nil, failure)
-	writeJSON(w, documentView{PKCS7: document, result: s.result(o)})
+	writeJSON(w, documentView{PKCS7: document, result: s.result(r, o, failure, nil)})
 }
 
 // rewriteOutcome is what an error of package cms is called in a reply.

@@ -25,7 +25,7 @@ func (s *Server) auth(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.logVerdict(r, a.outcome, signerSerials(a.report), a.failure)
-	v := authView{result: s.result(a.outcome)}
+	v := authView{result: s.result(r, a.outcome, a.failure, a.report)}
 	if a.outcome == success {
 		subject := s.render.subjectCertificate(a.report.Signers[0].Certificate)
 		v.SubjectCertificateInfo = &subject

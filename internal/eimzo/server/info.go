@@ -35,7 +35,7 @@ func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
 		key := s.render.infoCertificate(c)
 		v.VPNKeyInfo = &key
 	}
-	for _, c := range s.deps.Anchors.Certificates() {
+	for _, c := range s.anchors().Certificates() {
 		v.TrustedCertificates = append(v.TrustedCertificates, s.render.infoCertificate(c))
 	}
 	writeJSON(w, v)
@@ -53,7 +53,7 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	httpx.Annotate(r.Context(), slog.Int("status", statusOK))
-	writeJSON(w, challengeView{Challenge: id, TTL: int(challengeTTL / time.Second), result: s.result(success)})
+	writeJSON(w, challengeView{Challenge: id, TTL: int(challengeTTL / time.Second), result: s.result(r, success, nil, nil)})
 }
 
 // randomUUID returns a UUID of version 4 (RFC 9562 5.4): 122 random bits.

@@ -61,7 +61,7 @@ func (s *Server) Listen() (net.Listener, error) {
 // start are those that people know from the original.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	log := s.deps.Logger
-	for _, c := range s.deps.Anchors.Certificates() {
+	for _, c := range s.anchors().Certificates() {
 		log.Info("Trusted root", "serial", c.SerialHex(), "subject", c.Subject.String(), "validTo", c.NotAfter.In(s.config.Location).Format(time.RFC3339))
 		if !c.ValidAt(s.deps.Now()) {
 			log.Warn("Trusted root is outside of its validity: nothing will verify up to it", "serial", c.SerialHex())

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"imzo/internal/httpx"
@@ -69,8 +70,9 @@ type Deps struct {
 type Server struct {
 	config   Config
 	deps     Deps
+	trusted  atomic.Pointer[cert.Pool]
 	render   renderer
-	routes   map[string]http.HandlerFunc
+	routes   map[string]route
 	maxBody  int64
 	patience time.Duration // remoteBudget
 }
@@ -116,32 +118,45 @@ func New(c Config, d Deps) (*Server, error) {
 		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client, Now: d.Now}}
 	}
 	s := &Server{config: c, deps: d, render: renderer{c.Location}, maxBody: httpx.DefaultMaxBody, patience: remoteBudget}
-	s.routes = make(map[string]http.HandlerFunc)
+	s.trusted.Store(d.Anchors)
+	s.routes = make(map[string]route)
 	for _, r := range s.routeTable() {
-		s.routes[r.path] = r.serve
+		s.routes[r.path] = r
 	}
 	return s, nil
 }
 
+// side tells who may call an endpoint.
+type side int
+
+const (
+	anyone    side = iota // also on a port open to the world
+	backend               // the site's back end: on the back end's port where there is one, with its token
+	operation             // the administrator's tools: on the back end's port where there is one
+)
+
 type route struct {
 	path  string
+	side  side
 	serve http.HandlerFunc
+	// maxBody is the largest body, when it is not that of the configuration.
+	maxBody int64
 }
 
 // routeTable lists the endpoints; those that the original registers stand in
 // its order.
 func (s *Server) routeTable() []route {
 	return []route{
-		{"/ping", s.ping},
-		{"/info", s.info},
-		{"/frontend/challenge", s.challenge},
-		{"/backend/auth", s.auth},
-		{"/frontend/timestamp/pkcs7", s.timestampPKCS7},
-		{"/frontend/timestamp/data", s.timestampData},
-		{"/backend/pkcs7/verify/attached", s.verifyAttached},
-		{"/backend/pkcs7/verify/detached", s.verifyDetached},
-		{"/frontend/pkcs7/make-attached", s.makeAttached},
-		{"/frontend/pkcs7/join", s.join},
+		{path: "/ping", side: anyone, serve: s.ping},
+		{path: "/info", side: anyone, serve: s.info},
+		{path: "/frontend/challenge", side: anyone, serve: s.challenge},
+		{path: "/backend/auth", side: backend, serve: s.auth},
+		{path: "/frontend/timestamp/pkcs7", side: anyone, serve: s.timestampPKCS7},
+		{path: "/frontend/timestamp/data", side: anyone, serve: s.timestampData},
+		{path: "/backend/pkcs7/verify/attached", side: backend, serve: s.verifyAttached},
+		{path: "/backend/pkcs7/verify/detached", side: backend, serve: s.verifyDetached},
+		{path: "/frontend/pkcs7/make-attached", side: anyone, serve: s.makeAttached},
+		{path: "/frontend/pkcs7/join", side: anyone, serve: s.join},
 	}
 }
 
@@ -159,20 +174,24 @@ func (s *Server) Routes() []string {
 // should be one.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve, ok := s.routes[r.URL.Path]
+		route, ok := s.routes[r.URL.Path]
 		if !ok {
 			httpx.Text(w, http.StatusNotFound, "there is no such method")
 			return
 		}
 		r.Pattern = r.URL.Path // for the log
-		serve(w, r)
+		route.serve(w, r)
 	})
 }
 
-// result is the end of a reply.
-func (s *Server) result(o outcome) result {
+// result is the end of a reply. failure is what stands behind an outcome, and
+// report what was verified; both may be nil.
+func (s *Server) result(r *http.Request, o outcome, failure *verify.Failure, report *verify.Report) result {
 	return result{Status: o.status, Message: s.deps.Messages(o.message)}
 }
+
+// anchors are the roots trusted now; a reload replaces them.
+func (s *Server) anchors() *cert.Pool { return s.trusted.Load() }
 
 // budget returns the revocation source with one time limit for all questions
 // of a request. The limit is not put on the context of the verification: what
@@ -197,7 +216,7 @@ func (l limitedSource) Status(_ context.Context, c, issuer *cert.Certificate) (*
 // verifyOptions are the options of every verification.
 func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 	return verify.Options{
-		Anchors:          s.deps.Anchors,
+		Anchors:          s.anchors(),
 		Revocation:       source,
 		StrictRevocation: s.config.StrictRevocation,
 		Now:              s.deps.Now,

@@ -35,13 +35,13 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &no):
 		s.logVerdict(r, no.outcome, nil, formatFailure(no.cause))
-		writeJSON(w, timestampView{TimestampedSignerList: []subjectCertificateView{}, result: s.result(no.outcome)})
+		writeJSON(w, timestampView{TimestampedSignerList: []subjectCertificateView{}, result: s.result(r, no.outcome, formatFailure(no.cause), nil)})
 		return
 	case err != nil:
 		s.refuse(w, r, err)
 		return
 	}
-	v := timestampView{PKCS7: stamped, TimestampedSignerList: []subjectCertificateView{}, result: s.result(success)}
+	v := timestampView{PKCS7: stamped, TimestampedSignerList: []subjectCertificateView{}, result: s.result(r, success, nil, nil)}
 	var serials []string
 	for _, c := range signers {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
@@ -77,7 +77,7 @@ func (s *Server) timestampData(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.logVerdict(r, success, nil, nil)
-	writeJSON(w, tokenView{TimestampToken: token.Raw, result: s.result(success)})
+	writeJSON(w, tokenView{TimestampToken: token.Raw, result: s.result(r, success, nil, nil)})
 }
 
 // notStampable says that a document cannot get a timestamp, and how the reply
@@ -165,7 +165,7 @@ func (s *Server) certified(c *cert.Certificate, bag []*cert.Certificate) *cert.C
 
 func (s *Server) path(c *cert.Certificate, bag []*cert.Certificate, at time.Time) (*cert.Path, error) {
 	return cert.BuildPath(c, cert.PathOptions{
-		Anchors:        s.deps.Anchors,
+		Anchors:        s.anchors(),
 		Intermediates:  bag,
 		At:             at,
 		CheckSignature: s.deps.CheckSignature,

@@ -36,7 +36,7 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request, document, conten
 	}
 	o, failure := judgeDocument(report)
 	s.logVerdict(r, o, signerSerials(report), failure)
-	v := verifyView{PKCS7Info: s.render.report(report), result: s.result(o)}
+	v := verifyView{PKCS7Info: s.render.report(report), result: s.result(r, o, failure, report)}
 	if failure != nil && failure.Signer >= 0 && v.PKCS7Info != nil {
 		v.FailedSignerInfo = v.PKCS7Info.Signers[failure.Signer]
 	}
