@@ -23,6 +23,9 @@ var ErrSyntax = errors.New("syntax error")
 type Entry struct {
 	Key, Value string
 	Line       int
+	// Source is "" for what stands in the file, and otherwise says where the
+	// entry comes from.
+	Source string
 }
 
 // File is a parsed file.
@@ -251,4 +254,9 @@ func hexUnit(text []rune) (uint16, error) {
 		v = v<<4 | uint16(c)
 	}
 	return v, nil
+}
+
+// fault is a mistake in an entry of the file.
+func (f *File) fault(e Entry, reason string) *Error {
+	return &Error{File: f.Name, Line: e.Line, Key: e.Key, Reason: reason, Source: e.Source}
 }

@@ -123,7 +123,7 @@ func TestParseKeepsLineNumbersOfContinuedLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Entry{{"a", "1,2", 3}, {"b", "3", 5}, {"c", "4", 6}}
+	want := []Entry{{"a", "1,2", 3, ""}, {"b", "3", 5, ""}, {"c", "4", 6, ""}}
 	if got := slices.Collect(f.Entries()); !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
 	}

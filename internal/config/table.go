@@ -23,6 +23,9 @@ const (
 	URL                  // an absolute http or https URL
 	Enum                 // one of Values
 	TimeZone             // a name of the IANA database, such as Asia/Tashkent
+	URLs                 // URLs with commas between them
+	List                 // words with commas between them, at least one
+	Networks             // IP addresses and networks in CIDR notation with commas between them
 )
 
 // Key describes one key of a table.
@@ -44,6 +47,10 @@ type Key struct {
 	// since the program would then do something else than the file says;
 	// "*" is any value. They are errors instead of warnings.
 	Refused []string
+	// Own says that the key is ours and not one of the original program's.
+	Own bool
+	// Group is the heading under which the documentation shows the key.
+	Group string
 	// Doc says in one sentence what the key does.
 	Doc string
 }
@@ -57,12 +64,16 @@ type Error struct {
 	Line   int // 0 when it belongs to no line
 	Key    string
 	Reason string
+	// Source is where the value comes from when it is not the file.
+	Source string
 }
 
 // Error gives "file:line: key: reason".
 func (e *Error) Error() string {
 	place := e.File
-	if e.Line > 0 {
+	if e.Source != "" {
+		place = e.Source
+	} else if e.Line > 0 {
 		place += ":" + strconv.Itoa(e.Line)
 	}
 	return place + ": " + e.Key + ": " + e.Reason
@@ -78,8 +89,7 @@ type Values struct {
 }
 
 type value struct {
-	text  string
-	line  int
+	entry Entry
 	typed any
 }
 
@@ -89,14 +99,14 @@ func (t Table) Check(f *File) (v *Values, warnings []string, err error) {
 	v = &Values{file: f, table: t, set: map[string]value{}}
 	var faults []error
 	fail := func(e Entry, reason string) {
-		faults = append(faults, &Error{File: f.Name, Line: e.Line, Key: e.Key, Reason: reason})
+		faults = append(faults, f.fault(e, reason))
 	}
 	warn := func(e Entry, reason string) {
-		warnings = append(warnings, (&Error{File: f.Name, Line: e.Line, Key: e.Key, Reason: reason}).Error())
+		warnings = append(warnings, f.fault(e, reason).Error())
 	}
 	first := map[string]int{}
 	for e := range f.Entries() {
-		if line, ok := first[e.Key]; ok {
+		if line, ok := first[e.Key]; ok && e.Source == "" {
 			warn(e, fmt.Sprintf("given twice; this line replaces line %d", line))
 		}
 		first[e.Key] = e.Line
@@ -119,7 +129,7 @@ func (t Table) Check(f *File) (v *Values, warnings []string, err error) {
 		} else if key.refuses(e.Value) {
 			fail(e, fmt.Sprintf("%s is not supported by this version", key.shown(e.Value)))
 		}
-		v.set[e.Key] = value{text: e.Value, line: e.Line, typed: typed}
+		v.set[e.Key] = value{entry: e, typed: typed}
 	}
 	return v, warnings, errors.Join(faults...)
 }
@@ -247,6 +257,27 @@ func (k Key) parse(text string) (typed any, reason string) {
 			}
 		}
 		return nil, "it must be one of " + strings.Join(k.Values, ", ")
+	case URLs:
+		urls, reason := eachOf(text, func(s string) (string, bool) {
+			_, reason := Key{Kind: URL}.parse(s)
+			return s, reason == ""
+		})
+		if reason != "" {
+			return nil, "it must be URLs that begin with http:// or https://, with commas between them"
+		}
+		return urls, ""
+	case List:
+		words, reason := eachOf(text, func(s string) (string, bool) { return s, s != "" })
+		if reason != "" {
+			return nil, "it must be words with commas between them, and none empty"
+		}
+		return words, ""
+	case Networks:
+		networks, reason := eachOf(text, parseNetwork)
+		if reason != "" {
+			return nil, "it must be IP addresses or networks such as 10.0.0.0/8, with commas between them"
+		}
+		return networks, ""
 	case TimeZone:
 		// LoadLocation takes "" for UTC and "Local" for the machine's own
 		// zone, which is what a fixed setting has to be independent of.
@@ -256,6 +287,27 @@ func (k Key) parse(text string) (typed any, reason string) {
 		return nil, "it must be the name of a time zone, such as Asia/Tashkent or UTC"
 	}
 	panic(fmt.Sprintf("config: key %s has no kind", k.Name))
+}
+
+// eachOf parses what stands between commas. The reason is not empty when a
+// part is not what it has to be.
+func eachOf[T any](text string, parse func(string) (T, bool)) (parts []T, reason string) {
+	for part := range strings.SplitSeq(text, ",") {
+		p, ok := parse(strings.TrimSpace(part))
+		if !ok {
+			return nil, "a part is wrong"
+		}
+		parts = append(parts, p)
+	}
+	return parts, ""
+}
+
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), true
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err == nil
 }
 
 func parseBool(text string) (value, ok bool) {
@@ -268,7 +320,7 @@ func parseBool(text string) (value, ok bool) {
 	return false, false
 }
 
-// Has tells whether the file sets the key.
+// Has tells whether the file, or what overrides it, sets the key.
 func (v *Values) Has(name string) bool {
 	_, ok := v.set[name]
 	return ok
@@ -277,13 +329,24 @@ func (v *Values) Has(name string) bool {
 // Fail makes an [*Error] at the line of the key, for a mistake that only the
 // owner of the table can see.
 func (v *Values) Fail(name, reason string) error {
-	return &Error{File: v.file.Name, Line: v.set[name].line, Key: name, Reason: reason}
+	e := v.set[name].entry
+	e.Key = name
+	return v.file.fault(e, reason)
 }
 
 // String returns the text of a String, Path, URL or Enum.
 func (v *Values) String(name string) string {
 	return get[string](v, name)
 }
+
+// Secret returns the value of a key that is Secret.
+func (v *Values) Secret(name string) Secret { return Secret{get[string](v, name)} }
+
+// Strings returns the value of a List or of URLs.
+func (v *Values) Strings(name string) []string { return get[[]string](v, name) }
+
+// Networks returns the value of Networks.
+func (v *Values) Networks(name string) []netip.Prefix { return get[[]netip.Prefix](v, name) }
 
 // Bool returns the value of a Bool.
 func (v *Values) Bool(name string) bool { return get[bool](v, name) }
