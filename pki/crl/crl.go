@@ -440,7 +440,8 @@ func parseEntry(e ber.Element, v2 bool) (Entry, error) {
 // isReason tells whether RFC 5280 5.3.1 has a CRLReason n; 7 is not used.
 func isReason(n int64) bool { return n >= 0 && n <= 10 && n != 7 }
 
-// CheckSignatureFrom checks that issuer signed the list and may sign lists.
+// CheckSignatureFrom checks that issuer signed the list, not with SHA-1, and
+// may sign lists.
 // It says nothing about the issuer's own validity.
 func (l *CRL) CheckSignatureFrom(issuer *cert.Certificate) error {
 	if !l.Issuer.Equal(issuer.Subject) {
@@ -452,6 +453,12 @@ func (l *CRL) CheckSignatureFrom(issuer *cert.Certificate) error {
 	scheme, err := alg.ResolveSignature(l.algorithm, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	// Nothing says that no asker has a hand in what is signed: serial numbers
+	// and dates are others' wish. Lists are short-lived, so that no old one
+	// loses its validity by this.
+	if scheme.Digest() == alg.SHA1() {
+		return fmt.Errorf("%w: made with SHA-1", ErrSignature)
 	}
 	if err := scheme.Verify(issuer.PublicKey, l.tbs, l.signature); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)

@@ -2,6 +2,8 @@ package crl
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
 	"errors"
 	"math/big"
 	mathrand "math/rand/v2"
@@ -284,6 +286,41 @@ func TestListOfAnotherDistributionPointCoversNothing(t *testing.T) {
 		}
 		if err := tt.list.Covers(tt.c); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestSignaturesWithSHA1AreRefused has signatures that are right, and still
+// nothing to rely on.
+func TestSignaturesWithSHA1AreRefused(t *testing.T) {
+	for spec, oids := range map[string][2]ber.OID{
+		"rsa:2048":    {alg.OIDSignatureSHA1WithRSA, alg.OIDSignatureSHA256WithRSA},
+		"ecdsa:P-256": {alg.OIDSignatureECDSAWithSHA1, alg.OIDSignatureECDSAWithSHA256},
+	} {
+		p := testpki.New(t, spec)
+		for i, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+			algorithm := alg.New(oids[i]).Marshal()
+			f := forge{inner: algorithm, outer: algorithm}
+			tbs := mustParse(t, f.make(t, p.CA)).tbs
+			h := hash.New()
+			h.Write(tbs)
+			signature, err := p.CA.Key.Signer().Sign(rand.Reader, h.Sum(nil), hash)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.bits = ber.BitString(signature)
+			l := mustParse(t, f.make(t, p.CA))
+			scheme, err := alg.ResolveSignature(l.algorithm, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := scheme.Verify(p.CA.Cert.PublicKey, l.tbs, l.signature); err != nil {
+				t.Fatalf("%s with %v: %v", spec, hash, err)
+			}
+			err = l.CheckSignatureFrom(p.CA.Cert)
+			if wrong := errors.Is(err, ErrSignature); wrong != (hash == crypto.SHA1) || !wrong && err != nil {
+				t.Errorf("%s with %v: %v", spec, hash, err)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package tsp
 
 import (
+	"crypto"
 	"crypto/rand"
 	"errors"
 	"slices"
@@ -180,6 +181,62 @@ func TestTokensThatDoNotNameTheirCertificate(t *testing.T) {
 		token := mustParseToken(t, w.sign(t, tstInfo{}.marshal(w.digest()), func(s *cms.Signer, _ *cms.Options) { s.ExtraSignedAttrs = tt.attrs }))
 		if err := token.VerifySignature(); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestTokensSignedWithSHA1AreRefused: the signature is right, and still nothing
+// to rely on, because who asks chooses a part of what is signed.
+func TestTokensSignedWithSHA1AreRefused(t *testing.T) {
+	w := newWorld(t, "rsa:2048")
+	for _, tt := range []struct {
+		hash      crypto.Hash
+		digest    *alg.Digest
+		signature ber.OID
+		want      error
+	}{
+		{crypto.SHA256, alg.SHA256(), alg.OIDSignatureSHA256WithRSA, nil},
+		{crypto.SHA1, alg.SHA1(), alg.OIDSignatureSHA1WithRSA, ErrSignature},
+		{crypto.SHA1, alg.SHA1(), alg.OIDKeyRSA, ErrSignature}, // the digest stands beside
+	} {
+		content := tstInfo{}.marshal(w.digest())
+		// RFC 5652 5.3 and 5.4: what is signed has the tag of SET OF.
+		attributes := [][]byte{
+			ber.Sequence(ber.MustOID("1.2.840.113549.1.9.3").DER(), ber.Set(cms.OIDTSTInfo.DER())),
+			ber.Sequence(ber.MustOID("1.2.840.113549.1.9.4").DER(), ber.Set(ber.OctetString(tt.digest.Sum(content)))),
+			ber.Sequence(cms.OIDSigningCertificateV2.DER(), ber.Set(signingCertificate(w.TSA.Cert))),
+		}
+		signed := ber.Set(attributes...)
+		h := tt.hash.New()
+		h.Write(signed)
+		signature, err := w.TSA.Key.Signer().Sign(rand.Reader, h.Sum(nil), tt.hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digestAlgorithm := tt.digest.Identifier().Marshal()
+		algorithm := ber.Sequence(tt.signature.DER(), ber.Null())
+		signer := ber.Sequence(
+			ber.Int64(1),
+			ber.Sequence(w.TSA.Cert.RawIssuer, ber.Int(w.TSA.Cert.Serial)),
+			digestAlgorithm,
+			ber.Tagged(ber.ContextConstructed(0), attributes...),
+			algorithm,
+			ber.OctetString(signature),
+		)
+		token := mustParseToken(t, ber.Sequence(cms.OIDSignedData.DER(), ber.Tagged(ber.ContextConstructed(0), ber.Sequence(
+			ber.Int64(3), ber.Set(digestAlgorithm),
+			ber.Sequence(cms.OIDTSTInfo.DER(), ber.Tagged(ber.ContextConstructed(0), ber.OctetString(content))),
+			ber.Tagged(ber.ContextConstructed(0), w.TSA.Cert.Raw),
+			ber.Set(signer),
+		))))
+		if err := token.SignedData.Verify(token.SignedData.SignerInfos[0], w.TSA.Cert, nil); err != nil {
+			t.Fatalf("%v: %v", tt.hash, err)
+		}
+		if err := token.VerifySignature(); !errors.Is(err, tt.want) {
+			t.Errorf("%v: %v, want %v", tt.hash, err, tt.want)
+		}
+		if _, c, err := token.Signer(); (c == nil) != (tt.want != nil) {
+			t.Errorf("%v: %v", tt.hash, err)
 		}
 	}
 }

@@ -1,18 +1,14 @@
 package tsp
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"imzo/pki/alg"
+	"imzo/pki/internal/post"
 )
 
 // Client asks authorities over HTTP. The zero Client gives up after 8 seconds.
@@ -32,19 +28,10 @@ type Client struct {
 
 const defaultClockSkew = 5 * time.Minute
 
-// clientTimeout ends before the 10 seconds after which the clients of a
-// signature server give up themselves.
-const clientTimeout = 8 * time.Second
-
-func (c *Client) http() *http.Client {
-	client := http.Client{Timeout: clientTimeout}
-	if c.HTTP != nil {
-		client = *c.HTTP
-	}
-	if client.CheckRedirect == nil {
-		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	}
-	return &client
+var exchange = post.Exchange{
+	RequestType:  "application/timestamp-query",
+	ResponseType: "application/timestamp-reply",
+	MaxResponse:  maxResponse,
 }
 
 // Stamp asks for a token over a message, with a random nonce, and checks the
@@ -61,9 +48,9 @@ func (c *Client) Stamp(ctx context.Context, authority string, d *alg.Digest, mes
 	if c.Now != nil {
 		asked = c.Now()
 	}
-	body, err := c.post(ctx, authority, request.Marshal())
+	body, err := exchange.Ask(ctx, c.HTTP, authority, request.Marshal())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
 	}
 	response, err := ParseResponse(body)
 	if err != nil {
@@ -90,38 +77,4 @@ func (c *Client) checkTime(t *Token, asked, answered time.Time) error {
 		return fmt.Errorf("%w: %s", ErrTime, at.Format(time.RFC3339))
 	}
 	return nil
-}
-
-// post sends a request and returns the body of the answer (RFC 3161 3.4).
-func (c *Client) post(ctx context.Context, authority string, request []byte) ([]byte, error) {
-	u, err := url.Parse(authority)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%w: %q is no http address", ErrTransport, authority)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, authority, bytes.NewReader(request))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
-	}
-	req.Header.Set("Content-Type", "application/timestamp-query")
-	req.Header.Set("Accept", "application/timestamp-reply")
-	res, err := c.http().Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: HTTP status %d from %s", ErrTransport, res.StatusCode, u.Host)
-	}
-	// Authorities are careless about the type; a page for people is none.
-	if media := res.Header.Get("Content-Type"); strings.HasPrefix(media, "text/") {
-		return nil, fmt.Errorf("%w: %s sent %q", ErrTransport, u.Host, media)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTransport, err)
-	}
-	if len(body) > maxResponse {
-		return nil, fmt.Errorf("%w: %w", ErrTransport, errors.New("the response is too large"))
-	}
-	return body, nil
 }

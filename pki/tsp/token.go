@@ -270,13 +270,20 @@ func (t *Token) CheckImprint(message []byte) error {
 }
 
 // Signer returns the one signer of the token and the certificate that its
-// signature verifies with. What is checked about the authority must be
-// checked about this certificate, never about another of the bag.
+// signature verifies with; a signature with SHA-1 is none. What is checked
+// about the authority must be checked about this certificate, never about
+// another of the bag.
 func (t *Token) Signer() (*cms.SignerInfo, *cert.Certificate, error) {
 	if n := len(t.SignedData.SignerInfos); n != 1 {
 		return nil, nil, fmt.Errorf("%w: the token has %d signers", ErrSigner, n)
 	}
 	si := t.SignedData.SignerInfos[0]
+	// Who asks for a token chooses the imprint and the nonce in it, and so
+	// part of what is signed: the place where collisions of SHA-1 are of use.
+	// messageDigest and the signature have one digest (package cms).
+	if d, err := si.Digest(); err == nil && d == alg.SHA1() {
+		return si, nil, fmt.Errorf("%w: made with SHA-1", ErrSignature)
+	}
 	if !namesCertificate(si) {
 		return si, nil, fmt.Errorf("%w: the token does not name its certificate", ErrSigner)
 	}
