@@ -52,7 +52,9 @@ func TestAskRefusesWhatIsNoAnswer(t *testing.T) {
 		"no method line": "http://host name/",
 		"HTTP 500":       serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }),
 		"HTTP 201":       serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) }),
-		"a redirect":     serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusTemporaryRedirect) }),
+		"a redirect": serve(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, target, http.StatusTemporaryRedirect)
+		}),
 		"too long": serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/answer")
 			w.Write(bytes.Repeat([]byte{1}, 11))
@@ -68,7 +70,9 @@ func TestAskRefusesWhatIsNoAnswer(t *testing.T) {
 		}
 	}
 	follows := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
-	redirect := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusTemporaryRedirect) })
+	redirect := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, target, http.StatusTemporaryRedirect)
+	})
 	if _, err := exchange.Ask(t.Context(), follows, redirect, nil); err != nil {
 		t.Errorf("a redirect that is wanted: %v", err)
 	}
