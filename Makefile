@@ -5,12 +5,15 @@ FUZZTIME ?= 10s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X imzo/internal/cli.version=$(VERSION)
 
-.PHONY: all build test race lint fuzz cover bench cross up clean
+.PHONY: all build release test race lint fuzz cover bench cross up clean
 
 all: lint test build
 
 build:            ## one static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/imzo ./cmd/imzo
+
+release:          ## dist/: the six binaries, their SBOMs and SHA256SUMS; the same bytes everywhere
+	$(GO) run ./scripts/release -go '$(GO)' -version '$(VERSION)' -out dist
 
 test:             ## every test; those that need an absent program say so and skip
 	$(GO) test ./...
@@ -40,4 +43,4 @@ up:
 	$(GO) run ./cmd/imzo up
 
 clean:
-	rm -rf bin coverage.out
+	rm -rf bin dist coverage.out

@@ -75,7 +75,10 @@ var rules = []rule{
 	{area: "internal/testpki/...", allowed: []string{"gost/...", "pki/...", "internal/testpki/..."}},
 
 	// Tests of the whole.
-	{area: "test/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/..."}, testModules: commandTests},
+	{area: "test/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/..."}, testModules: append([]string{"go.yaml.in/yaml/v3"}, commandTests...)},
+
+	// Tools of the build.
+	{area: "scripts/..."},
 }
 
 var (
