@@ -59,6 +59,7 @@ var rules = []rule{
 	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
+	{area: "internal/eimzo/dsv", allowed: []string{"internal/httpx"}},
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/timestamping", "internal/store", "internal/config", "internal/httpx",
 	}, modules: []string{"golang.org/x/sync"}},
