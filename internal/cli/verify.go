@@ -18,9 +18,10 @@ import (
 )
 
 type verifyFlags struct {
-	contentFile, ocspURL, extract string
-	trustFiles                    []string
-	offline, strict, asJSON       bool
+	contentFile, extract    string
+	ocspURLs                []string
+	trustFiles              []string
+	offline, strict, asJSON bool
 }
 
 func newVerifyCommand(e env) *cobra.Command {
@@ -46,7 +47,7 @@ not valid. --offline leaves revocation out, and the report says so.`,
 	f := c.Flags()
 	f.StringVar(&v.contentFile, "content", "", "`FILE` with the content of a detached document")
 	f.StringArrayVar(&v.trustFiles, "trust", nil, "`FILE` with trusted root certificates, PEM or DER (may be repeated; default: Uzbekistan's production root)")
-	f.StringVar(&v.ocspURL, "ocsp", "", "`URL` of the OCSP responder, instead of the one in the certificates")
+	f.StringArrayVar(&v.ocspURLs, "ocsp", nil, "`URL` of an OCSP responder, instead of those in the certificates; may be repeated, for when one does not answer")
 	f.BoolVar(&v.offline, "offline", false, "do not check revocation")
 	f.BoolVar(&v.strict, "strict", false, "a certificate revoked after its timestamp does not count either")
 	f.StringVar(&v.extract, "extract", "", "write the content of a valid document to `FILE`")
@@ -85,7 +86,7 @@ func (v *verifyFlags) run(ctx context.Context, e env, name string) error {
 	}
 	o := verify.Options{Anchors: anchors, Now: e.now, StrictRevocation: v.strict, SkipRevocation: v.offline}
 	if !v.offline {
-		o.Revocation = revocation.New(revocation.Options{URL: v.ocspURL, Now: e.now})
+		o.Revocation = revocation.New(revocation.Options{URLs: v.ocspURLs, Now: e.now})
 	}
 	report := &verify.Report{Indication: verify.TotalFailed, SubIndication: verify.FormatFailure, At: e.now(), Format: decodeErr}
 	if decodeErr == nil {

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
+	"imzo/internal/failover"
 	"imzo/pki/cert"
 	"imzo/pki/ocsp"
 	"imzo/verify"
@@ -18,15 +20,16 @@ import (
 
 const (
 	// DefaultTimeout is the time a status may take in all. The clients of
-	// E-IMZO-SERVER wait twenty seconds and some only five to ten.
-	DefaultTimeout = 8 * time.Second
+	// E-IMZO-SERVER wait twenty seconds and some only five to ten; the answer
+	// to one that waits eight must still be written after that.
+	DefaultTimeout = 7 * time.Second
 	// connectTimeout leaves time for a second responder when the first is
 	// dead.
 	connectTimeout = 3 * time.Second
 	// nonceSize is what RFC 9654 2.1 asks clients to send.
 	nonceSize = 32
-	// maxResponders bounds how many addresses of one certificate are tried.
-	maxResponders = 4
+	// maxAddresses bounds how many addresses of one certificate are tried.
+	maxAddresses = 4
 )
 
 // ErrNoResponder says that there is nobody to ask: the certificate names no
@@ -36,10 +39,13 @@ var ErrNoResponder = errors.New("no OCSP responder to ask")
 // Options say whom to ask and how. The zero value asks the responder that the
 // certificate names and wants a nonce in the answer.
 type Options struct {
-	// URL is asked instead of the addresses in certificates.
-	URL string
+	// URLs are asked instead of the addresses in certificates, in this
+	// order as long as they answer.
+	URLs []string
 	// NoncePolicy says what to do with an answer without our nonce.
 	NoncePolicy ocsp.NoncePolicy
+	// CRL says whether lists are the fall-back.
+	CRL CRLOptions
 	// HTTP is the client; nil is [NewHTTPClient].
 	HTTP *http.Client
 	// Now is the clock; nil is time.Now.
@@ -50,16 +56,18 @@ type Options struct {
 	Rand io.Reader
 }
 
-// Checker is a [verify.RevocationSource] that asks OCSP responders. It is safe
-// for concurrent use.
+// Checker is a [verify.RevocationSource] that asks OCSP responders, and CRLs
+// where that is wanted. It is safe for concurrent use.
 type Checker struct {
 	options Options
 	client  ocsp.Client
+	pool    failover.Pool
+	lists   *lists // nil without the fall-back
 }
 
 var _ verify.RevocationSource = (*Checker)(nil)
 
-// New returns a Checker.
+// New returns a Checker. Only one with the fall-back to CRLs has to be closed.
 func New(o Options) *Checker {
 	if o.HTTP == nil {
 		o.HTTP = NewHTTPClient()
@@ -73,7 +81,11 @@ func New(o Options) *Checker {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
-	return &Checker{options: o, client: ocsp.Client{HTTP: o.HTTP}}
+	k := &Checker{options: o, client: ocsp.Client{HTTP: o.HTTP}}
+	if o.CRL.Enabled {
+		k.lists = newLists(o.CRL, o.HTTP, o.Now)
+	}
+	return k
 }
 
 // NewHTTPClient returns a client for trust services: it follows no redirect,
@@ -81,7 +93,7 @@ func New(o Options) *Checker {
 // those of connecting, since its users bound each call by its context.
 func NewHTTPClient() *http.Client {
 	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: refuseRedirect,
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
@@ -93,44 +105,61 @@ func NewHTTPClient() *http.Client {
 	}
 }
 
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Close ends the fetching of CRLs. Status must not be called after it.
+func (k *Checker) Close() error {
+	if k.lists != nil {
+		k.lists.close()
+	}
+	return nil
+}
+
 // Status asks about c, which issuer has issued. An error means that nothing is
 // known about it now.
 func (k *Checker) Status(ctx context.Context, c, issuer *cert.Certificate) (*verify.RevocationStatus, error) {
-	urls, err := k.responders(c)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, k.options.Timeout)
 	defer cancel()
-	var failures []error
-	for _, address := range urls {
-		status, err := k.ask(ctx, address, c, issuer)
-		if err == nil {
-			return status, nil
-		}
-		failures = append(failures, fmt.Errorf("OCSP at %s: %w", address, err))
-		if ctx.Err() != nil {
-			break
-		}
+	status, err := k.askResponders(ctx, c, issuer)
+	if err == nil || k.lists == nil {
+		return status, err
 	}
-	return nil, errors.Join(failures...)
+	status, listErr := k.lists.status(ctx, c, issuer)
+	if listErr != nil {
+		return nil, errors.Join(err, listErr)
+	}
+	return status, nil
 }
 
-// responders lists whom to ask about c.
-func (k *Checker) responders(c *cert.Certificate) ([]string, error) {
-	if k.options.URL != "" {
-		return []string{k.options.URL}, nil
-	}
-	var urls []string
-	for _, address := range c.OCSPServers {
-		if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && len(urls) < maxResponders {
-			urls = append(urls, address)
+func (k *Checker) askResponders(ctx context.Context, c, issuer *cert.Certificate) (*verify.RevocationStatus, error) {
+	addresses := k.options.URLs
+	if len(addresses) == 0 {
+		if addresses = callable(c.OCSPServers); len(addresses) == 0 {
+			return nil, ErrNoResponder
 		}
 	}
-	if len(urls) == 0 {
-		return nil, ErrNoResponder
+	spare := 0
+	if k.lists != nil {
+		spare = 1
 	}
-	return urls, nil
+	status, err := failover.Ask(ctx, &k.pool, addresses, spare, func(ctx context.Context, address string) (*verify.RevocationStatus, error) {
+		return k.ask(ctx, address, c, issuer)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("OCSP: %w", err)
+	}
+	return status, nil
+}
+
+// callable returns the first addresses of a certificate that can be called.
+func callable(addresses []string) []string {
+	var out []string
+	for _, address := range addresses {
+		if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !slices.Contains(out, address) && len(out) < maxAddresses {
+			out = append(out, address)
+		}
+	}
+	return out
 }
 
 // ask puts the question to one responder and checks the answer.

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,7 @@ func TestStatusIsWhatTheResponderSigned(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newResponder(t, p, c.info)
-			got, err := newChecker(t, p, Options{URL: r.URL}).Status(t.Context(), user.Cert, p.CA.Cert)
+			got, err := newChecker(t, p, Options{URLs: []string{r.URL}}).Status(t.Context(), user.Cert, p.CA.Cert)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +112,7 @@ func TestEveryQuestionHasItsOwnNonce(t *testing.T) {
 	p := testpki.New(t, "ecdsa:P-256")
 	user := p.User(t, testpki.Person)
 	r := newResponder(t, p, ocsp.StatusInfo{Status: ocsp.Good})
-	k := newChecker(t, p, Options{URL: r.URL})
+	k := newChecker(t, p, Options{URLs: []string{r.URL}})
 	var nonces [][]byte
 	for range 3 {
 		if _, err := k.Status(t.Context(), user.Cert, p.CA.Cert); err != nil {
@@ -128,11 +129,11 @@ func TestEveryQuestionHasItsOwnNonce(t *testing.T) {
 		}
 		nonces = append(nonces, nonce)
 	}
-	k = newChecker(t, p, Options{URL: r.URL, NoncePolicy: ocsp.NonceIgnored})
+	k = newChecker(t, p, Options{URLs: []string{r.URL}, NoncePolicy: ocsp.NonceIgnored})
 	if _, err := k.Status(t.Context(), user.Cert, p.CA.Cert); err != nil || r.last.Load().Nonce != nil {
 		t.Errorf("policy off: nonce %x, %v", r.last.Load().Nonce, err)
 	}
-	k = newChecker(t, p, Options{URL: r.URL, Rand: strings.NewReader("short")})
+	k = newChecker(t, p, Options{URLs: []string{r.URL}, Rand: strings.NewReader("short")})
 	if _, err := k.Status(t.Context(), user.Cert, p.CA.Cert); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("without randomness: %v", err)
 	}
@@ -149,7 +150,7 @@ func TestTheResponderInTheCertificateIsAskedUnlessOneIsGiven(t *testing.T) {
 	if err != nil || got.Source != named.URL || named.calls.Load() != 1 {
 		t.Errorf("%+v, %v, %d calls", got, err, named.calls.Load())
 	}
-	got, err = newChecker(t, p, Options{URL: given.URL}).Status(t.Context(), user.Cert, p.CA.Cert)
+	got, err = newChecker(t, p, Options{URLs: []string{given.URL}}).Status(t.Context(), user.Cert, p.CA.Cert)
 	if err != nil || got.Source != given.URL || named.calls.Load() != 1 {
 		t.Errorf("%+v, %v, %d calls", got, err, named.calls.Load())
 	}
@@ -171,12 +172,12 @@ func TestACertificateCannotMakeUsCallManyPlaces(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { calls.Add(1); http.Error(w, "x", http.StatusTeapot) })
 	user := p.User(t, testpki.Person, func(tmpl *cert.Template) {
 		tmpl.OCSPServers = nil
-		for range 50 {
-			tmpl.OCSPServers = append(tmpl.OCSPServers, s.URL)
+		for i := range 50 {
+			tmpl.OCSPServers = append(tmpl.OCSPServers, s.URL+"/"+strconv.Itoa(i))
 		}
 	})
 	_, err := newChecker(t, p, Options{}).Status(t.Context(), user.Cert, p.CA.Cert)
-	if !errors.Is(err, ocsp.ErrTransport) || calls.Load() != maxResponders {
+	if !errors.Is(err, ocsp.ErrTransport) || calls.Load() != maxAddresses {
 		t.Errorf("%d calls, %v", calls.Load(), err)
 	}
 }
@@ -221,7 +222,7 @@ func TestWrongAnswersAreErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.answer)
-			status, err := newChecker(t, p, Options{URL: s.URL}).Status(t.Context(), user.Cert, p.CA.Cert)
+			status, err := newChecker(t, p, Options{URLs: []string{s.URL}}).Status(t.Context(), user.Cert, p.CA.Cert)
 			if !errors.Is(err, c.want) || status != nil || !strings.Contains(err.Error(), s.URL) {
 				t.Errorf("%+v, %v, want %v", status, err, c.want)
 			}

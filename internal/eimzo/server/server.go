@@ -112,7 +112,11 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	client := revocation.NewHTTPClient()
 	if d.Revocation == nil {
-		d.Revocation = revocation.New(revocation.Options{URL: c.OCSPURL, NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: remoteBudget})
+		o := revocation.Options{NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: remoteBudget}
+		if c.OCSPURL != "" {
+			o.URLs = []string{c.OCSPURL}
+		}
+		d.Revocation = revocation.New(o)
 	}
 	if d.TSA == nil {
 		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client, Now: d.Now}}
