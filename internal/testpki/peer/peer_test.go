@@ -96,7 +96,9 @@ func TestMissingJarSkips(t *testing.T) {
 }
 
 func TestProgramsAreFound(t *testing.T) {
-	for name, find := range map[string]func(testing.TB) string{"nginx": Nginx, "chromium": Chromium, "rhash": RHash} {
+	for name, find := range map[string]func(testing.TB) string{
+		"nginx": Nginx, "chromium": Chromium, "rhash": RHash, "systemd": SystemdAnalyze, "strace": Strace, "keytool": Keytool,
+	} {
 		t.Run(name, func(t *testing.T) {
 			if path := find(t); !filepath.IsAbs(path) {
 				t.Errorf("path %q is not absolute", path)

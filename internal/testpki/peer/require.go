@@ -17,6 +17,9 @@ const (
 	nameNginx        = "nginx"
 	nameChromium     = "chromium"
 	nameRHash        = "rhash"
+	nameSystemd      = "systemd"
+	nameStrace       = "strace"
+	nameKeytool      = "keytool"
 )
 
 // debianPackages tells for each peer what to install.
@@ -28,6 +31,9 @@ var debianPackages = map[string]string{
 	nameNginx:        "nginx",
 	nameChromium:     "chromium",
 	nameRHash:        "rhash",
+	nameSystemd:      "systemd",
+	nameStrace:       "strace",
+	nameKeytool:      "openjdk-17-jre-headless",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -99,4 +105,22 @@ func Chromium(t testing.TB) string {
 func RHash(t testing.TB) string {
 	t.Helper()
 	return program(t, nameRHash, "rhash")
+}
+
+// SystemdAnalyze returns the path of the systemd-analyze program.
+func SystemdAnalyze(t testing.TB) string {
+	t.Helper()
+	return program(t, nameSystemd, "systemd-analyze")
+}
+
+// Strace returns the path of the strace program.
+func Strace(t testing.TB) string {
+	t.Helper()
+	return program(t, nameStrace, "strace")
+}
+
+// Keytool returns the path of Java's keytool.
+func Keytool(t testing.TB) string {
+	t.Helper()
+	return program(t, nameKeytool, "keytool")
 }
