@@ -46,6 +46,9 @@ var rules = []rule{
 
 	{area: "verify", allowed: []string{"pki/..."}},
 
+	// For other people's programs: nothing but the standard library.
+	{area: "client"},
+
 	{area: "internal/archtest"},
 	{area: "internal/config"},
 	{area: "internal/store", modules: []string{"github.com/redis/go-redis/v9"}},
