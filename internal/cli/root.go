@@ -68,6 +68,9 @@ func Main() int {
 
 func run(ctx context.Context, args []string, e env) int {
 	root := newRoot(e)
+	if len(args) > 0 && args[0] == "server" {
+		args = append([]string{"server"}, serverArgs(args[1:])...)
+	}
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	called, err := root.ExecuteContextC(ctx)
 	var usage usageError

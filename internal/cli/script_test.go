@@ -138,6 +138,9 @@ func expect(ts *testscript.TestScript, run func(*testscript.TestScript, call) in
 	}
 }
 
+// portVariable stands for the variables that override a server's keys.
+const portVariable = "EIMZO_CFG_LISTEN_PORT"
+
 // process guards what belongs to the whole process: its folder and its
 // variables.
 var process sync.Mutex
@@ -151,7 +154,7 @@ func inProcess(ts *testscript.TestScript, c call) int {
 	ts.Check(err)
 	ts.Check(os.Chdir(ts.MkAbs(".")))
 	defer func() { ts.Check(os.Chdir(old)) }()
-	for _, name := range []string{"IMZO_PASSWORD", "HOME"} {
+	for _, name := range []string{"IMZO_PASSWORD", "HOME", portVariable} {
 		defer setenv(name, os.Getenv(name))
 		setenv(name, ts.Getenv(name))
 	}
@@ -178,6 +181,9 @@ func asProcess(ts *testscript.TestScript, c call) int {
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "TZ=UTC")
 	if p := ts.Getenv("IMZO_PASSWORD"); p != "" {
 		cmd.Env = append(cmd.Env, "IMZO_PASSWORD="+p)
+	}
+	if p := ts.Getenv(portVariable); p != "" {
+		cmd.Env = append(cmd.Env, portVariable+"="+p)
 	}
 	err = cmd.Run()
 	var exit *exec.ExitError

@@ -217,5 +217,9 @@ trust.pem.file.path=@ROOT@
 # the trust services of 'imzo up'
 ocsp.url=@OCSP@
 tsp.url=@TSA@
+
+# what one address of users may ask for in a minute
+limits.challenge.per.minute=600
+limits.auth.per.minute=600
 `))
 }

@@ -33,7 +33,7 @@ func TestUpTakesEveryFormOfAddress(t *testing.T) {
 				t.Errorf("a shell would take the brackets for a pattern:\n%s", r.text)
 			}
 			// The next start reads what was written.
-			if _, _, err := server.LoadConfig(filepath.Join(dir, configFile)); err != nil {
+			if _, _, err := server.LoadConfig(filepath.Join(dir, configFile), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -119,10 +119,11 @@ func TestAddressesOfOtherServicesStay(t *testing.T) {
 	for _, tt := range []struct{ address, want string }{
 		{"http://127.0.0.1:8090/cams/ocsp", "http://127.0.0.1:1/cams/ocsp"},
 		{"http://ocsp.example.uz/cams/ocsp", "http://ocsp.example.uz/cams/ocsp"},
-		{"", ""},
 	} {
-		if got := moved(tt.address, "http://127.0.0.1:8090/cams/ocsp", "http://127.0.0.1:8090", "http://127.0.0.1:1"); got != tt.want {
-			t.Errorf("%q became %q, want %q", tt.address, got, tt.want)
+		got := []string{tt.address}
+		moveURLs(got, "http://127.0.0.1:8090/cams/ocsp", "http://127.0.0.1:8090", "http://127.0.0.1:1")
+		if got[0] != tt.want {
+			t.Errorf("%q became %q, want %q", tt.address, got[0], tt.want)
 		}
 	}
 }

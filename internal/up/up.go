@@ -60,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer d.close()
 
-	config, warnings, err := server.LoadConfig(d.path(configFile))
+	config, warnings, err := server.LoadConfig(d.path(configFile), nil)
 	if err != nil {
 		return err
 	}
@@ -72,17 +72,23 @@ func Run(ctx context.Context, o Options) error {
 	}
 	// Where the port that the certificates name is taken; addresses of other
 	// services, which somebody wrote into the file, stay.
-	config.OCSPURL = moved(config.OCSPURL, d.trust.OCSPURL(), d.trust.BaseURL(), trustURL)
-	config.TSPURL = moved(config.TSPURL, d.trust.TSAURL(), d.trust.BaseURL(), trustURL)
+	moveURLs(config.OCSPURLs, d.trust.OCSPURL(), d.trust.BaseURL(), trustURL)
+	moveURLs(config.TSPURLs, d.trust.TSAURL(), d.trust.BaseURL(), trustURL)
 	service, err := server.New(config, server.Deps{Logger: o.Logger, Version: o.Version, Now: o.Now})
 	if err != nil {
 		return err
 	}
-	serverLn, err := service.Listen()
+	defer service.Close()
+	listeners, err := service.Listen()
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
-	defer serverLn.Close()
+	defer listeners.Close()
+	// The demo site needs /backend too.
+	serverLn := listeners.Main
+	if listeners.Backend != nil {
+		serverLn = listeners.Backend
+	}
 	serverURL := "http://" + dialable(serverLn.Addr())
 
 	demoLn, err := listenOrFree(demoListen)
@@ -100,7 +106,7 @@ func Run(ctx context.Context, o Options) error {
 		serve func(context.Context) error
 	}{
 		{"trust services", serveHTTP(trustLn, d.trust.Handler(), o.Logger)},
-		{"server", func(ctx context.Context) error { return service.Serve(ctx, serverLn) }},
+		{"server", func(ctx context.Context) error { return service.Serve(ctx, listeners) }},
 		{"demo site", serveHTTP(demoLn, site, o.Logger)},
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -175,13 +181,14 @@ func listenOrFree(address string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, "0"))
 }
 
-// moved is an address of the trust services where they answer now, and any
-// other address as it is.
-func moved(address, ours, from, to string) string {
-	if address != ours {
-		return address
+// moveURLs turns the address of the trust services into the one where they
+// answer now, and leaves any other as it is.
+func moveURLs(addresses []string, ours, from, to string) {
+	for i, address := range addresses {
+		if address == ours {
+			addresses[i] = to + strings.TrimPrefix(address, from)
+		}
 	}
-	return to + strings.TrimPrefix(address, from)
 }
 
 // resolve turns --listen, or [DefaultListen] for "", into numbers.

@@ -77,9 +77,9 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 	}
 
 	// The same evidence, and what is to be said about revocation.
-	source, cancel := s.budget(ctx)
+	source, cancel := s.budget(ctx, s.fresh)
 	defer cancel()
-	evidence.Statuses = statuses(ctx, source, report)
+	evidence.Statuses = statuses(ctx, source, report, s.config.CheckCARevocation)
 	if err := ctx.Err(); err != nil {
 		return authentication{}, err
 	}
@@ -128,19 +128,27 @@ var answerChecks = []verify.CheckName{
 	verify.CheckSignerCertificate, verify.CheckSignedAttributes, verify.CheckDigest, verify.CheckSignature,
 }
 
-// statuses asks about the certificates of a report that has a path for each.
-func statuses(ctx context.Context, source verify.RevocationSource, r *verify.Report) []verify.StatusAnswer {
+// statuses asks about the certificates of a report that has a path for each,
+// and where cas is set about the CAs on the way to the anchor too.
+func statuses(ctx context.Context, source verify.RevocationSource, r *verify.Report, cas bool) []verify.StatusAnswer {
 	var answers []verify.StatusAnswer
 	ask := func(p *cert.Path) {
-		if p == nil || len(p.Certificates) < 2 {
-			return // an anchor is trusted as it is
+		if p == nil {
+			return
 		}
-		a := verify.StatusAnswer{Certificate: p.Leaf().Fingerprint(), Issuer: p.Issuer().Fingerprint()}
-		status, err := source.Status(ctx, p.Leaf(), p.Issuer())
-		if a.Status = status; err != nil {
-			a.Status, a.Error = nil, err.Error()
+		// The last is the anchor, which is trusted as it is.
+		for i, c := range p.Certificates[:len(p.Certificates)-1] {
+			if i > 0 && !cas {
+				break
+			}
+			issuer := p.Certificates[i+1]
+			a := verify.StatusAnswer{Certificate: c.Fingerprint(), Issuer: issuer.Fingerprint()}
+			status, err := source.Status(ctx, c, issuer)
+			if a.Status = status; err != nil {
+				a.Status, a.Error = nil, err.Error()
+			}
+			answers = append(answers, a)
 		}
-		answers = append(answers, a)
 	}
 	for _, signer := range r.Signers {
 		ask(signer.Path)

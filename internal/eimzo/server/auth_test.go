@@ -300,14 +300,14 @@ func TestAuthIsNeverASuccessWithoutAnAnswerAboutRevocation(t *testing.T) {
 		})
 	}
 	t.Run("nobody to ask", func(t *testing.T) {
-		w := newWorld(t, func(c *Config, _ *Deps) { c.OCSPURL = "" })
+		w := newWorld(t, func(c *Config, _ *Deps) { c.OCSPURLs = nil })
 		w.user = w.User(t, guideSubject, func(tmpl *cert.Template) { tmpl.OCSPServers = nil })
 		w.login(t, func(c string) []byte { return w.sign(t, c) }).want(t, statusUnknown, MessageStatusUnknown)
 	})
 }
 
 func TestAuthAsksTheResponderInTheCertificateWhenNoneIsConfigured(t *testing.T) {
-	w := newWorld(t, func(c *Config, _ *Deps) { c.OCSPURL = "" })
+	w := newWorld(t, func(c *Config, _ *Deps) { c.OCSPURLs = nil })
 	w.user = w.User(t, guideSubject, func(tmpl *cert.Template) { tmpl.OCSPServers = []string{w.ocsp.URL + "/cams/ocsp"} })
 	w.login(t, func(c string) []byte { return w.sign(t, c) }).want(t, statusOK, MessageNone)
 	if w.ocspCalls.Load() != 1 {

@@ -1,100 +1,118 @@
 package server
 
 import (
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
 	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 	_ "time/tzdata" // a static binary on an empty image has no zone files
 
 	"imzo/internal/config"
+	"imzo/pki/ber"
 	"imzo/pki/ocsp"
 )
 
-// Keys returns the table of the keys in config.properties: those of
-// E-IMZO-SERVER, and our own.
-func Keys() config.Table {
-	const (
-		noVPN    = "nothing goes through the VPN: OCSP and timestamps are asked at ocsp.url and tsp.url or at the addresses in the certificates"
-		noJKS    = "trust comes from trust.pem.file.path; write the roots there, as keytool -list -rfc -keystore FILE prints them"
-		noRedis  = "challenges are kept in this process, so run one server only and set cache.type=local"
-		noMobile = "the mobile endpoints do not exist; remove the key"
-		noTunnel = "there is no tunnel; remove it or set tunnel.enabled=no"
-		fixedTTL = "a challenge lives for the 120 seconds that its reply names"
-		noTuning = "there is nothing to tune, remove it"
-		noMeter  = "there are no metrics yet"
-	)
-	const port, most = 65535, 1<<31 - 1
-	return config.Table{
-		{Name: "listen.ip", Kind: config.IP, Default: "0.0.0.0", Doc: "Address to listen on; 0.0.0.0 and :: are all of the machine's."},
-		{Name: "listen.port", Kind: config.Int, Default: "8080", Max: port, Doc: "TCP port to listen on; 0 takes a free one."},
-		{Name: "trust.pem.file.path", Kind: config.Path, Doc: "Trusted root certificates as PEM."},
-		{Name: "ocsp.url", Kind: config.URL, Doc: "OCSP responder to ask instead of the ones that certificates name."},
-		{Name: "ocsp.nonce", Kind: config.Enum, Values: []string{"require", "if-present", "off"}, Default: "require", Doc: "Whether an OCSP answer must repeat the nonce of the question."},
-		{Name: "tsp.url", Kind: config.URL, Doc: "Timestamp authority to ask instead of the ones that certificates name."},
-		{Name: "time.zone", Kind: config.TimeZone, Default: "Asia/Tashkent", Doc: "Zone of all dates in replies."},
-		{Name: "auth.service.valid.minutes.window", Kind: config.Int, Default: "10", Min: 1, Max: most, Doc: "How many minutes the signingTime of an answer to a challenge may differ from the server's clock."},
-		{Name: "revocation.strict", Kind: config.Bool, Default: "no", Doc: "Whether a certificate revoked after the timestamp makes the signature invalid."},
-		{Name: "cache.type", Kind: config.Enum, Values: []string{"local", "redis"}, Default: "local", Refused: []string{"redis"}, Doc: "Where challenges are kept."},
-
-		{Name: "cache.local.key.ttl.seconds", Kind: config.Int, Min: 1, Max: most, Unsupported: fixedTTL, Doc: "Lifetime of entries of the local cache."},
-		{Name: "cache.local.clear.interval.seconds", Kind: config.Int, Min: 1, Max: most, Unsupported: noTuning, Doc: "How often the local cache is swept."},
-		{Name: "cache.redis.host", Kind: config.String, Unsupported: noRedis, Doc: "Host of the Redis server with the challenges."},
-		{Name: "cache.redis.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noRedis, Doc: "Port of that Redis server."},
-		{Name: "cache.redis.connect.timeout.ms", Kind: config.Int, Max: most, Unsupported: noRedis, Doc: "Time to connect to Redis."},
-		{Name: "cache.redis.so.timeout.ms", Kind: config.Int, Max: most, Unsupported: noRedis, Doc: "Time for an answer of Redis."},
-		{Name: "cache.redis.password", Kind: config.String, Secret: true, Unsupported: noRedis, Doc: "Password of Redis."},
-		{Name: "cache.redis.db", Kind: config.Int, Max: most, Unsupported: noRedis, Doc: "Number of the Redis database."},
-
-		{Name: "vpn.tls.enabled", Kind: config.Bool, Unsupported: noVPN, Doc: "Whether the VPN speaks TLS."},
-		{Name: "vpn.connect.host", Kind: config.String, Unsupported: noVPN, Doc: "VPN server."},
-		{Name: "vpn.connect.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noVPN, Doc: "Port of the VPN server."},
-		{Name: "vpn.key.file.path", Kind: config.Path, Unsupported: noVPN, Doc: "Key of the customer for the VPN."},
-		{Name: "vpn.key.password", Kind: config.String, Secret: true, Unsupported: noVPN, Doc: "Password of that key."},
-		{Name: "vpn.truststore.file.path", Kind: config.Path, Unsupported: noVPN, Doc: "Trust store with the CA of the VPN."},
-		{Name: "vpn.truststore.password", Kind: config.String, Secret: true, Unsupported: noVPN, Doc: "Password of that trust store."},
-		{Name: "vpn.keepalive.time.sec", Kind: config.Int, Max: most, Unsupported: noVPN, Doc: "Keep-alive of the VPN."},
-		{Name: "vpn.keepalive.timeout.sec", Kind: config.Int, Max: most, Unsupported: noVPN, Doc: "Time-out of that keep-alive."},
-
-		{Name: "tsp.jks.file.path", Kind: config.Path, Unsupported: noJKS, Doc: "Trust store with the root certificates."},
-		{Name: "tsp.jks.file.password", Kind: config.String, Secret: true, Unsupported: noJKS, Doc: "Password of that trust store."},
-
-		{Name: "scheduler.fixed.threads.count", Kind: config.Int, Max: most, Unsupported: noTuning, Doc: "Number of worker threads."},
-		{Name: "metrics.server.enabled", Kind: config.Bool, Unsupported: noMeter, Doc: "Whether metrics are served."},
-		{Name: "metrics.server.listen.ip", Kind: config.IP, Unsupported: noMeter, Doc: "Address of the metrics."},
-		{Name: "metrics.server.listen.port", Kind: config.Int, Max: port, Unsupported: noMeter, Doc: "Port of the metrics."},
-
-		{Name: "mobile.siteId", Kind: config.String, Unsupported: noMobile, Refused: []string{"*"}, Doc: "Number of the site at the Centre; turns the mobile endpoints on."},
-		{Name: "mobile.storage.redis.host", Kind: config.String, Unsupported: noMobile, Doc: "Host of the Redis server with the mobile records."},
-		{Name: "mobile.storage.redis.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noMobile, Doc: "Port of that Redis server."},
-		{Name: "mobile.storage.redis.password", Kind: config.String, Secret: true, Unsupported: noMobile, Doc: "Password of that Redis server."},
-		{Name: "mobile.storage.redis.db", Kind: config.Int, Max: most, Unsupported: noMobile, Doc: "Number of that Redis database."},
-
-		{Name: "tunnel.enabled", Kind: config.Bool, Unsupported: noTunnel, Refused: []string{"yes"}, Doc: "Whether the tunnel is served."},
-		{Name: "tunnel.listen.ip", Kind: config.IP, Unsupported: noTunnel, Doc: "Address of the tunnel."},
-		{Name: "tunnel.listen.port", Kind: config.Int, Max: port, Unsupported: noTunnel, Doc: "Port of the tunnel."},
-		{Name: "tunnel.servers.dir", Kind: config.Path, Unsupported: noTunnel, Doc: "Folder of the keys and certificates of domains."},
-		{Name: "tunnel.truststore.file", Kind: config.Path, Unsupported: noTunnel, Doc: "Trust store of the tunnel."},
-		{Name: "tunnel.truststore.password", Kind: config.String, Secret: true, Unsupported: noTunnel, Doc: "Password of that trust store."},
-		{Name: "tunnel.destination.N.host", Kind: config.String, Unsupported: noTunnel, Doc: "Where the tunnel with dst_id N ends."},
-		{Name: "tunnel.destination.N.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noTunnel, Doc: "Port of that destination."},
-	}
-}
-
-// Config is what a config.properties says. The zero value lacks a zone and a
-// window: begin with [DefaultConfig].
+// Config is what a config.properties says; docs/config.md lists its keys. The
+// zero value lacks a zone, a window and limits: begin with [DefaultConfig].
 type Config struct {
-	Listen netip.AddrPort
-	// TrustPEMFile holds the trusted roots; "" when the file names none.
-	TrustPEMFile string
-	// OCSPURL and TSPURL replace the addresses in certificates unless "".
-	OCSPURL, TSPURL string
-	OCSPNonce       ocsp.NoncePolicy
-	// Location is the zone of all dates in replies.
-	Location *time.Location
+	// Listen is the address for all, Backend the one for /backend and the
+	// administrator's tools; when Backend is not valid, Listen serves those
+	// too.
+	Listen, Backend netip.AddrPort
+	// BackendToken is asked of callers of /backend unless it is empty.
+	BackendToken config.Secret
+	// TLSCertificateFile and TLSKeyFile make both addresses speak HTTPS.
+	TLSCertificateFile, TLSKeyFile string
+	TrustedProxies                 []netip.Prefix
+	CORSOrigins                    []string
+
+	// TrustStoreFile (JKS, PKCS#12 or PEM) and TrustPEMFile hold the trusted
+	// roots; "" when the file names none.
+	TrustStoreFile     string
+	TrustStorePassword config.Secret
+	TrustPEMFile       string
+	// AllowedPolicies and AllowedCAs restrict whose certificates count; empty
+	// lists restrict nothing. A CA is named by its serial number or SHA-256
+	// fingerprint in lower-case hex.
+	AllowedPolicies, AllowedCAs []string
+	// StrictRevocation makes a revocation after the timestamp count,
+	// CheckCARevocation the status of the CAs between signer and root.
+	StrictRevocation, CheckCARevocation bool
 	// AuthWindow is how far the signingTime of an answer to a challenge may
 	// lie from the clock, to either side.
 	AuthWindow time.Duration
-	// StrictRevocation makes a revocation after the timestamp count.
-	StrictRevocation bool
+	// Location is the zone of all dates in replies.
+	Location *time.Location
+	// Language is that of messages when a request asks for none we have.
+	Language string
+
+	// OCSPURLs and TSPURLs replace the addresses in certificates unless empty.
+	OCSPURLs, TSPURLs []string
+	OCSPNonce         ocsp.NoncePolicy
+	// OCSPCache is how long an answer is used at most; 0 asks every time.
+	OCSPCache time.Duration
+	// CRLFallback lets CRLs decide when OCSP does not; CRLURLs replace the
+	// addresses in certificates.
+	CRLFallback bool
+	CRLURLs     []string
+
+	Link   LinkConfig
+	Cache  CacheConfig
+	Limits LimitsConfig
+
+	LogLevel slog.Level
+	LogJSON  bool
+	// Metrics is the address of the metrics' own port, if it has one.
+	Metrics netip.AddrPort
+	// DSV turns the SOAP interface on.
+	DSV bool
+}
+
+// LinkConfig is the link to the trust services (vpn.*).
+type LinkConfig struct {
+	TLS                    bool
+	Host                   string
+	Port                   int
+	KeyFile                string
+	KeyPassword            config.Secret
+	TrustStoreFile         string
+	TrustStorePassword     config.Secret
+	KeepAlive, KeepTimeout time.Duration
+}
+
+// Enabled tells whether there is a link: it has somewhere to go and a key.
+func (l LinkConfig) Enabled() bool { return l.Host != "" && l.KeyFile != "" }
+
+// CacheConfig is where challenges are kept (cache.*).
+type CacheConfig struct {
+	Redis    bool
+	LocalTTL time.Duration
+
+	Addresses                []string // host:port
+	Username                 string
+	Password                 config.Secret
+	DB                       int
+	Prefix                   string
+	Master                   string
+	SentinelPassword         config.Secret
+	Cluster, TLS             bool
+	TLSCAFile                string
+	ConnectTimeout, Deadline time.Duration
+}
+
+// LimitsConfig bounds what requests may cost (limits.*). Sizes are octets.
+type LimitsConfig struct {
+	Body, Multipart, Memory int64
+	Connections             int
+	// ChallengesPerMinute and AuthsPerMinute are for one address; 0 is
+	// without limit.
+	ChallengesPerMinute, AuthsPerMinute int
 }
 
 // DefaultConfig returns the configuration of an empty file.
@@ -110,16 +128,23 @@ func DefaultConfig() Config {
 	return c
 }
 
-// LoadConfig reads the config.properties at path. The warnings are for the
-// log, a line each. A file that the configuration names is looked for beside it,
-// and if it is not there in the working directory, as the original does.
-func LoadConfig(path string) (c Config, warnings []string, err error) {
+// LoadConfig reads the config.properties at path, and environ over it, which
+// is what os.Environ returns. The warnings are for the log, a line each. A
+// file that the configuration names is looked for beside it, and if it is not
+// there in the working directory, as the original does.
+func LoadConfig(path string, environ []string) (c Config, warnings []string, err error) {
 	f, err := config.Load(path)
 	if err != nil {
 		return Config{}, nil, err
 	}
-	c, warnings, err = ParseConfig(f)
-	c.TrustPEMFile = findFile(c.TrustPEMFile, path)
+	f, warnings = f.Override(environ, EnvironmentPrefix, Keys())
+	c, more, err := ParseConfig(f)
+	warnings = append(warnings, more...)
+	for _, file := range []*string{
+		&c.TrustPEMFile, &c.TrustStoreFile, &c.TLSCertificateFile, &c.TLSKeyFile, &c.Link.KeyFile, &c.Link.TrustStoreFile, &c.Cache.TLSCAFile,
+	} {
+		*file = findFile(*file, path)
+	}
 	return c, warnings, err
 }
 
@@ -129,18 +154,174 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 	if err != nil {
 		return Config{}, warnings, err
 	}
-	return Config{
-		Listen:       netip.AddrPortFrom(v.Addr("listen.ip"), uint16(v.Int("listen.port"))),
-		TrustPEMFile: v.String("trust.pem.file.path"),
-		OCSPURL:      v.String("ocsp.url"),
-		TSPURL:       v.String("tsp.url"),
+	seconds := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Second }
+	milliseconds := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Millisecond }
+	address := func(ip, port string) netip.AddrPort { return netip.AddrPortFrom(v.Addr(ip), uint16(v.Int(port))) }
+	c = Config{
+		Listen:             address("listen.ip", "listen.port"),
+		BackendToken:       v.Secret("backend.token"),
+		TLSCertificateFile: v.String("tls.certificate.file.path"),
+		TLSKeyFile:         v.String("tls.key.file.path"),
+		TrustedProxies:     v.Networks("proxy.trusted"),
+		CORSOrigins:        v.Strings("frontend.cors.origins"),
+
+		TrustStoreFile:     v.String("tsp.jks.file.path"),
+		TrustStorePassword: v.Secret("tsp.jks.file.password"),
+		TrustPEMFile:       v.String("trust.pem.file.path"),
+		AllowedPolicies:    v.Strings("policy.allowed"),
+		AllowedCAs:         v.Strings("ca.allowed"),
+		StrictRevocation:   v.Bool("revocation.strict"),
+		CheckCARevocation:  v.Bool("revocation.ca"),
+		AuthWindow:         time.Duration(v.Int("auth.service.valid.minutes.window")) * time.Minute,
+		Location:           v.Location("time.zone"),
+		Language:           v.String("message.language"),
+
+		OCSPURLs: v.Strings("ocsp.url"),
+		TSPURLs:  v.Strings("tsp.url"),
 		OCSPNonce: map[string]ocsp.NoncePolicy{
 			"require":    ocsp.NonceRequired,
 			"if-present": ocsp.NonceIfPresent,
 			"off":        ocsp.NonceIgnored,
 		}[v.String("ocsp.nonce")],
-		Location:         v.Location("time.zone"),
-		AuthWindow:       time.Duration(v.Int("auth.service.valid.minutes.window")) * time.Minute,
-		StrictRevocation: v.Bool("revocation.strict"),
-	}, warnings, nil
+		OCSPCache:   seconds("ocsp.cache.seconds"),
+		CRLFallback: v.Bool("crl.fallback"),
+		CRLURLs:     v.Strings("crl.url"),
+
+		Link: LinkConfig{
+			TLS:                v.Bool("vpn.tls.enabled"),
+			Host:               strings.TrimSpace(v.String("vpn.connect.host")),
+			Port:               int(v.Int("vpn.connect.port")),
+			KeyFile:            v.String("vpn.key.file.path"),
+			KeyPassword:        v.Secret("vpn.key.password"),
+			TrustStoreFile:     v.String("vpn.truststore.file.path"),
+			TrustStorePassword: v.Secret("vpn.truststore.password"),
+			KeepAlive:          seconds("vpn.keepalive.time.sec"),
+			KeepTimeout:        seconds("vpn.keepalive.timeout.sec"),
+		},
+		Cache: CacheConfig{
+			Redis:            v.String("cache.type") == "redis",
+			LocalTTL:         seconds("cache.local.key.ttl.seconds"),
+			Addresses:        v.Strings("cache.redis.addresses"),
+			Username:         v.String("cache.redis.username"),
+			Password:         v.Secret("cache.redis.password"),
+			DB:               int(v.Int("cache.redis.db")),
+			Prefix:           v.String("cache.redis.prefix"),
+			Master:           v.String("cache.redis.sentinel.master"),
+			SentinelPassword: v.Secret("cache.redis.sentinel.password"),
+			Cluster:          v.Bool("cache.redis.cluster.enabled"),
+			TLS:              v.Bool("cache.redis.tls.enabled"),
+			TLSCAFile:        v.String("cache.redis.tls.ca.file.path"),
+			ConnectTimeout:   milliseconds("cache.redis.connect.timeout.ms"),
+			Deadline:         milliseconds("cache.redis.so.timeout.ms"),
+		},
+		Limits: LimitsConfig{
+			Body:                v.Int("limits.body.bytes"),
+			Multipart:           v.Int("limits.multipart.bytes"),
+			Memory:              v.Int("limits.memory.bytes"),
+			Connections:         int(v.Int("limits.connections")),
+			ChallengesPerMinute: int(v.Int("limits.challenge.per.minute")),
+			AuthsPerMinute:      int(v.Int("limits.auth.per.minute")),
+		},
+
+		LogJSON: v.String("log.format") == "json",
+		DSV:     v.Bool("dsv.enabled"),
+	}
+	if err := c.LogLevel.UnmarshalText([]byte(v.String("log.level"))); err != nil {
+		panic(err) // the table allows levels only
+	}
+	if v.Has("backend.listen.port") || v.Has("backend.listen.ip") {
+		c.Backend = address("backend.listen.ip", "backend.listen.port")
+	}
+	if v.Bool("metrics.server.enabled") {
+		c.Metrics = address("metrics.server.listen.ip", "metrics.server.listen.port")
+	}
+	if len(c.Cache.Addresses) == 0 {
+		c.Cache.Addresses = []string{net.JoinHostPort(strings.TrimSpace(v.String("cache.redis.host")), strconv.FormatInt(v.Int("cache.redis.port"), 10))}
+	}
+	more, err := c.check(v)
+	return c, append(warnings, more...), err
 }
+
+// check finds what is wrong with values that are right one by one.
+func (c *Config) check(v *config.Values) (warnings []string, err error) {
+	var faults []error
+	fail := func(key, reason string) { faults = append(faults, v.Fail(key, reason)) }
+	warn := func(key, reason string) { warnings = append(warnings, v.Fail(key, reason).Error()) }
+
+	if v.Has("backend.listen.ip") && !v.Has("backend.listen.port") {
+		fail("backend.listen.ip", "it needs backend.listen.port beside it")
+	}
+	if c.Backend.IsValid() && c.Backend.Port() != 0 && c.Backend == c.Listen {
+		fail("backend.listen.port", "listen.port listens there already")
+	}
+	if v.Has("backend.token") && len(c.BackendToken.Reveal()) < minToken {
+		fail("backend.token", "it must have at least "+strconv.Itoa(minToken)+" characters, for instance from `openssl rand -hex 32`")
+	}
+	if c.TLSCertificateFile != "" && c.TLSKeyFile == "" {
+		fail("tls.certificate.file.path", "it needs tls.key.file.path beside it")
+	}
+	if c.TLSKeyFile != "" && c.TLSCertificateFile == "" {
+		fail("tls.key.file.path", "it needs tls.certificate.file.path beside it")
+	}
+	for _, origin := range c.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			fail("frontend.cors.origins", strconv.Quote(origin)+" is no origin: write scheme, host and port only, such as https://example.uz")
+		}
+	}
+	for _, policy := range c.AllowedPolicies {
+		if _, err := ber.ParseOID(policy); err != nil {
+			fail("policy.allowed", strconv.Quote(policy)+" is no object identifier, such as 1.2.860.3.2.2.1.2.1")
+		}
+	}
+	c.AllowedCAs = slices.Clone(c.AllowedCAs)
+	for i, id := range c.AllowedCAs {
+		// As openssl and keytool print them, too.
+		id = strings.ToLower(strings.ReplaceAll(id, ":", ""))
+		if _, err := hex.DecodeString(strings.Repeat("0", len(id)%2) + id); err != nil {
+			fail("ca.allowed", strconv.Quote(id)+" is neither the serial number nor the SHA-256 fingerprint of a certificate, in hex")
+		}
+		if c.AllowedCAs[i] = id; len(id) != 64 {
+			c.AllowedCAs[i] = strings.TrimLeft(id, "0")
+		}
+	}
+	if c.Cache.Redis {
+		for _, a := range c.Cache.Addresses {
+			if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+				key := "cache.redis.addresses"
+				if !v.Has(key) {
+					key = "cache.redis.host"
+				}
+				fail(key, strconv.Quote(a)+" is no address of the form host:port")
+			}
+		}
+		if c.Cache.Master != "" && !v.Has("cache.redis.addresses") {
+			fail("cache.redis.sentinel.master", "it needs the sentinels in cache.redis.addresses")
+		}
+		if c.Cache.Master != "" && c.Cache.Cluster {
+			fail("cache.redis.cluster.enabled", "it does not go with cache.redis.sentinel.master")
+		}
+		if c.Cache.Cluster && c.Cache.DB != 0 {
+			fail("cache.redis.db", "a cluster has only the database 0")
+		}
+		if len(c.Cache.Addresses) > 1 && c.Cache.Master == "" && !c.Cache.Cluster {
+			fail("cache.redis.addresses", "for several addresses set cache.redis.sentinel.master or cache.redis.cluster.enabled=yes")
+		}
+	}
+	switch {
+	case c.Link.Host != "" && c.Link.KeyFile == "":
+		warn("vpn.connect.host", "there is no link to it without vpn.key.file.path")
+	case c.Link.Host == "" && c.Link.KeyFile != "":
+		warn("vpn.key.file.path", "not used, vpn.connect.host is missing")
+	case c.Link.Enabled() && !c.Link.TLS:
+		warn("vpn.tls.enabled", "the link is not encrypted, and nothing proves who is at the other end")
+	case c.Link.Enabled() && c.Link.TrustStoreFile == "":
+		fail("vpn.key.file.path", "it needs vpn.truststore.file.path, or nothing tells who is at the other end")
+	}
+	if len(c.CRLURLs) > 0 && !c.CRLFallback {
+		warn("crl.url", "not used without crl.fallback=yes")
+	}
+	return warnings, errors.Join(faults...)
+}
+
+// minToken is the least length of backend.token: 96 random bits in hex.
+const minToken = 24

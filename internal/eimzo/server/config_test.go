@@ -1,12 +1,17 @@
 package server
 
 import (
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"imzo/internal/config"
 	"imzo/pki/ocsp"
@@ -30,84 +35,220 @@ func guideFile(t testing.TB, name string) string {
 	return string(b)
 }
 
+// comparable lets cmp look into what it cannot by itself.
+var configOptions = cmp.Options{
+	cmp.Comparer(func(a, b config.Secret) bool { return a.Reveal() == b.Reveal() }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
+}
+
+func tashkent(t testing.TB) *time.Location {
+	t.Helper()
+	l, err := time.LoadLocation("Asia/Tashkent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestAnEmptyConfigurationHasTheDocumentedDefaults(t *testing.T) {
 	c, warnings, err := parseConfig(t, "")
 	if err != nil || len(warnings) != 0 {
 		t.Fatal(warnings, err)
 	}
-	if c.Location.String() != "Asia/Tashkent" {
-		t.Errorf("zone %s", c.Location)
+	want := Config{
+		Listen: netip.MustParseAddrPort("0.0.0.0:8080"), AuthWindow: 10 * time.Minute, Location: tashkent(t), Language: "ru",
+		OCSPNonce: ocsp.NonceRequired, OCSPCache: time.Minute, TrustedProxies: c.TrustedProxies,
+		Link: LinkConfig{TLS: true, Port: 3443, TrustStorePassword: config.NewSecret("12345678"), KeepAlive: time.Minute, KeepTimeout: 20 * time.Second},
+		Cache: CacheConfig{LocalTTL: 2 * time.Minute, Addresses: []string{"127.0.0.1:6379"}, Prefix: "imzo:challenge:",
+			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second},
+		Limits: LimitsConfig{Body: 128 << 20, Multipart: 2 << 30, Memory: 512 << 20, Connections: 10000},
 	}
-	c.Location = nil
-	if want := (Config{Listen: netip.MustParseAddrPort("0.0.0.0:8080"), AuthWindow: 10 * time.Minute, OCSPNonce: ocsp.NonceRequired}); c != want {
-		t.Errorf("got %+v, want %+v", c, want)
+	if diff := cmp.Diff(want, c, configOptions); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.TrustedProxies) != 6 {
+		t.Errorf("%v", c.TrustedProxies)
 	}
 }
 
 func TestEveryKeyReachesTheConfiguration(t *testing.T) {
-	c, warnings, err := parseConfig(t, `
+	const text = `
 listen.ip=::1
 listen.port=8428
+backend.listen.ip=10.0.0.1
+backend.listen.port=8429
+backend.token=0123456789abcdef01234567
+tls.certificate.file.path=tls.crt
+tls.key.file.path=tls.key
+proxy.trusted=192.0.2.1
+frontend.cors.origins=https://example.uz, http://localhost:3000
+tsp.jks.file.path=keys/truststore.jks
+tsp.jks.file.password=pass1
 trust.pem.file.path=keys/root.pem
-ocsp.url=http://ocsp.example/cams/ocsp
-ocsp.nonce=if-present
-tsp.url=https://tsa.example/cams/tst
-time.zone=UTC
 auth.service.valid.minutes.window=3
+policy.allowed=1.2.860.3.2.2.1.2.1,1.2.860.3.2.2.1.2.2
+ca.allowed=00C4:8C, B94D27B9934D3E08A52E52D7DA7DABFAC484EFE37A5380EE9088F7ACE2EFCDE9
 revocation.strict=yes
-cache.type=local
-`)
-	if err != nil || len(warnings) != 0 {
+revocation.ca=yes
+time.zone=UTC
+message.language=UZ
+ocsp.url=http://ocsp.example/cams/ocsp,http://second.example/ocsp
+ocsp.nonce=if-present
+ocsp.cache.seconds=5
+crl.fallback=yes
+crl.url=http://crl.example/ca.crl
+tsp.url=https://tsa.example/cams/tst
+vpn.tls.enabled=no
+vpn.connect.host= vpn.example
+vpn.connect.port=2443
+vpn.key.file.path=keys/vpn.key
+vpn.key.password=pass2
+vpn.truststore.file.path=keys/vpn.jks
+vpn.truststore.password=pass3
+vpn.keepalive.time.sec=30
+vpn.keepalive.timeout.sec=10
+cache.type=redis
+cache.local.key.ttl.seconds=300
+cache.redis.connect.timeout.ms=1000
+cache.redis.so.timeout.ms=1500
+cache.redis.password=pass4
+cache.redis.db=0
+cache.redis.username=imzo
+cache.redis.prefix=x:
+cache.redis.addresses=a:26379,[::1]:26379
+cache.redis.sentinel.master=mymaster
+cache.redis.sentinel.password=pass5
+cache.redis.tls.enabled=yes
+cache.redis.tls.ca.file.path=redis.pem
+limits.body.bytes=1024
+limits.multipart.bytes=2048
+limits.memory.bytes=4096
+limits.connections=5
+limits.challenge.per.minute=6
+limits.auth.per.minute=7
+log.level=debug
+log.format=json
+metrics.server.enabled=true
+metrics.server.listen.ip=127.0.0.1
+metrics.server.listen.port=9000
+dsv.enabled=yes
+`
+	c, warnings, err := parseConfig(t, text)
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "vpn.tls.enabled: the link is not encrypted") {
 		t.Fatal(warnings, err)
 	}
 	want := Config{
-		Listen: netip.MustParseAddrPort("[::1]:8428"), TrustPEMFile: "keys/root.pem", OCSPURL: "http://ocsp.example/cams/ocsp",
-		TSPURL: "https://tsa.example/cams/tst", OCSPNonce: ocsp.NonceIfPresent, Location: time.UTC, AuthWindow: 3 * time.Minute, StrictRevocation: true,
+		Listen: netip.MustParseAddrPort("[::1]:8428"), Backend: netip.MustParseAddrPort("10.0.0.1:8429"), BackendToken: config.NewSecret("0123456789abcdef01234567"),
+		TLSCertificateFile: "tls.crt", TLSKeyFile: "tls.key", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")},
+		CORSOrigins:    []string{"https://example.uz", "http://localhost:3000"},
+		TrustStoreFile: "keys/truststore.jks", TrustStorePassword: config.NewSecret("pass1"), TrustPEMFile: "keys/root.pem",
+		AllowedPolicies:  []string{"1.2.860.3.2.2.1.2.1", "1.2.860.3.2.2.1.2.2"},
+		AllowedCAs:       []string{"c48c", "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"},
+		StrictRevocation: true, CheckCARevocation: true, AuthWindow: 3 * time.Minute, Location: time.UTC, Language: "uz",
+		OCSPURLs: []string{"http://ocsp.example/cams/ocsp", "http://second.example/ocsp"}, TSPURLs: []string{"https://tsa.example/cams/tst"},
+		OCSPNonce: ocsp.NonceIfPresent, OCSPCache: 5 * time.Second, CRLFallback: true, CRLURLs: []string{"http://crl.example/ca.crl"},
+		Link: LinkConfig{Host: "vpn.example", Port: 2443, KeyFile: "keys/vpn.key", KeyPassword: config.NewSecret("pass2"), TrustStoreFile: "keys/vpn.jks",
+			TrustStorePassword: config.NewSecret("pass3"), KeepAlive: 30 * time.Second, KeepTimeout: 10 * time.Second},
+		Cache: CacheConfig{Redis: true, LocalTTL: 5 * time.Minute, Addresses: []string{"a:26379", "[::1]:26379"}, Username: "imzo", Password: config.NewSecret("pass4"),
+			Prefix: "x:", Master: "mymaster", SentinelPassword: config.NewSecret("pass5"), TLS: true, TLSCAFile: "redis.pem", ConnectTimeout: time.Second, Deadline: 1500 * time.Millisecond},
+		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, ChallengesPerMinute: 6, AuthsPerMinute: 7},
+		LogLevel: slog.LevelDebug, LogJSON: true, Metrics: netip.MustParseAddrPort("127.0.0.1:9000"), DSV: true,
 	}
-	if c != want {
-		t.Errorf("got %+v, want %+v", c, want)
+	if diff := cmp.Diff(want, c, configOptions); diff != "" {
+		t.Error(diff)
+	}
+	// Each key that is used stands above, so that none is read and forgotten.
+	for _, k := range Keys() {
+		if k.Unsupported == "" && !strings.Contains(text, "\n"+k.Name+"=") &&
+			!slices.Contains([]string{"cache.redis.host", "cache.redis.port", "cache.redis.cluster.enabled"}, k.Name) {
+			t.Errorf("%s is not tested", k.Name)
+		}
+	}
+	if shown := fmt.Sprintf("%+v %#v", c, c); strings.Contains(shown, "pass") && strings.Contains(shown, "pass1") || strings.Contains(shown, "0123456789abcdef") {
+		t.Error("a configuration prints its passwords")
+	}
+	c, _, err = parseConfig(t, "cache.type=redis\ncache.redis.host=redis\ncache.redis.port=7000\ncache.redis.db=2")
+	if err != nil || !slices.Equal(c.Cache.Addresses, []string{"redis:7000"}) || c.Cache.DB != 2 {
+		t.Errorf("%+v %v", c.Cache, err)
+	}
+	c, _, err = parseConfig(t, "cache.type=redis\ncache.redis.addresses=a:1,b:2\ncache.redis.cluster.enabled=yes")
+	if err != nil || !c.Cache.Cluster {
+		t.Errorf("%+v %v", c.Cache, err)
 	}
 }
 
-// TestTheConfigurationOfTheGuideIsAcceptedUnchanged: what this version does
+// TestTheConfigurationsOfTheGuideAreAcceptedUnchanged: what this version does
 // not use is said in one line each, with the line of the file.
-func TestTheConfigurationOfTheGuideIsAcceptedUnchanged(t *testing.T) {
-	c, warnings, err := parseConfig(t, guideFile(t, "config.properties"))
+func TestTheConfigurationsOfTheGuideAreAcceptedUnchanged(t *testing.T) {
+	for name, unused := range map[string]string{
+		"config.properties":        "",
+		"config-redis.properties":  "",
+		"config-mobile.properties": "mobile.siteId mobile.storage.redis.host mobile.storage.redis.password mobile.storage.redis.db",
+		"config-tunnel.properties": "tunnel.enabled tunnel.listen.ip tunnel.listen.port tunnel.servers.dir tunnel.truststore.password tunnel.truststore.file tunnel.destination.0.host tunnel.destination.0.port",
+	} {
+		_, warnings, err := parseConfig(t, guideFile(t, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var keys []string
+		for _, w := range warnings {
+			if !strings.HasPrefix(w, "config.properties:") || !strings.Contains(w, " is not supported by this version; ") {
+				t.Errorf("%s", w)
+			}
+			if strings.Contains(w, "19E581A1AF9382F0") || strings.Contains(w, "12346578") {
+				t.Errorf("a password in the log: %s", w)
+			}
+			keys = append(keys, strings.Split(w, ": ")[1])
+		}
+		if got := strings.Join(keys, " "); got != unused {
+			t.Errorf("%s: got  %s\nwant %s", name, got, unused)
+		}
+	}
+}
+
+func TestValuesThatDoNotGoTogetherNameTheirLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"backend.listen.ip=::1": "1: backend.listen.ip: it needs backend.listen.port beside it",
+		"listen.ip=127.0.0.1\nlisten.port=80\nbackend.listen.port=80": "3: backend.listen.port: listen.port listens there already",
+		"backend.token=short":                             "1: backend.token: it must have at least 24 characters",
+		"tls.certificate.file.path=a":                     "1: tls.certificate.file.path: it needs tls.key.file.path",
+		"tls.key.file.path=a":                             "1: tls.key.file.path: it needs tls.certificate.file.path",
+		"frontend.cors.origins=https://a.uz/":             `1: frontend.cors.origins: "https://a.uz/" is no origin`,
+		"frontend.cors.origins=*":                         `1: frontend.cors.origins: "*" is no origin`,
+		"policy.allowed=1.2,x":                            `1: policy.allowed: "x" is no object identifier`,
+		"ca.allowed=xyz":                                  `1: ca.allowed: "xyz" is neither`,
+		"cache.type=redis\ncache.redis.host=":             `2: cache.redis.host: ":6379" is no address`,
+		"cache.type=redis\ncache.redis.addresses=a":       `2: cache.redis.addresses: "a" is no address`,
+		"cache.type=redis\ncache.redis.sentinel.master=m": "2: cache.redis.sentinel.master: it needs the sentinels",
+		"cache.type=redis\ncache.redis.addresses=a:1,b:1": "2: cache.redis.addresses: for several addresses",
+		"cache.type=redis\ncache.redis.addresses=a:1\ncache.redis.sentinel.master=m\ncache.redis.cluster.enabled=yes": "4: cache.redis.cluster.enabled: it does not go with",
+		"cache.type=redis\ncache.redis.cluster.enabled=yes\ncache.redis.db=1":                                         "3: cache.redis.db: a cluster has only",
+		"vpn.connect.host=a\nvpn.key.file.path=b":                                                                     "2: vpn.key.file.path: it needs vpn.truststore.file.path",
+	} {
+		if _, _, err := parseConfig(t, text); err == nil || !strings.HasPrefix(err.Error(), "config.properties:"+want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"vpn.connect.host=a":     "1: vpn.connect.host: there is no link to it without vpn.key.file.path",
+		"vpn.key.file.path=a":    "1: vpn.key.file.path: not used, vpn.connect.host is missing",
+		"crl.url=http://a/b.crl": "1: crl.url: not used without crl.fallback=yes",
+	} {
+		if _, warnings, err := parseConfig(t, text); err != nil || len(warnings) != 1 || warnings[0] != "config.properties:"+want {
+			t.Errorf("%q: %v %q, want %s", text, err, warnings, want)
+		}
+	}
+}
+
+func TestTheDocumentOfTheKeysIsTrue(t *testing.T) {
+	have, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "config.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen.String() != "0.0.0.0:8080" {
-		t.Errorf("%+v", c)
-	}
-	var keys []string
-	for _, w := range warnings {
-		if !strings.HasPrefix(w, "config.properties:") || !strings.Contains(w, " is not supported by this version; ") {
-			t.Errorf("%s", w)
-		}
-		if strings.Contains(w, "19E581A1AF9382F0") {
-			t.Errorf("a password in the log: %s", w)
-		}
-		keys = append(keys, strings.Split(w, ": ")[1])
-	}
-	want := "vpn.tls.enabled vpn.connect.host vpn.connect.port vpn.key.file.path vpn.key.password vpn.truststore.file.path tsp.jks.file.path"
-	if got := strings.Join(keys, " "); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-func TestWhatCannotBeIgnoredIsAnError(t *testing.T) {
-	for name, want := range map[string]string{
-		"config-redis.properties":  `config.properties:1: cache.type: "redis" is not supported by this version`,
-		"config-mobile.properties": `config.properties:2: mobile.siteId: "0000" is not supported by this version; `,
-		"config-tunnel.properties": `config.properties:2: tunnel.enabled: "yes" is not supported by this version; `,
-	} {
-		if _, _, err := parseConfig(t, guideFile(t, name)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	off := strings.Replace(guideFile(t, "config-tunnel.properties"), "tunnel.enabled=yes", "tunnel.enabled=no", 1)
-	if _, warnings, err := parseConfig(t, off); err != nil || len(warnings) != 8 {
-		t.Errorf("%d warnings, %v", len(warnings), err)
+	if diff := cmp.Diff(ConfigDocument(), string(have)); diff != "" {
+		t.Errorf("docs/config.md is old: write it with go run ./cmd/imzo server --keys > docs/config.md\n%s", diff)
 	}
 }
 
@@ -134,7 +275,7 @@ func TestEveryKeyOfTheOriginalIsKnown(t *testing.T) {
 		if k.Doc == "" || !strings.HasSuffix(k.Doc, ".") {
 			t.Errorf("%s: doc %q", k.Name, k.Doc)
 		}
-		if strings.Contains(k.Name, "password") != k.Secret {
+		if strings.Contains(k.Name, "password") != k.Secret && k.Name != "backend.token" {
 			t.Errorf("%s: Secret is %v", k.Name, k.Secret)
 		}
 	}
@@ -145,7 +286,7 @@ func TestWrongValuesNameTheirLine(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "config.properties:2: listen.port") || !strings.Contains(err.Error(), "config.properties:3: time.zone") {
 		t.Errorf("%v", err)
 	}
-	if _, _, err := LoadConfig(filepath.Join(t.TempDir(), "absent")); !os.IsNotExist(err) {
+	if _, _, err := LoadConfig(filepath.Join(t.TempDir(), "absent"), nil); !os.IsNotExist(err) {
 		t.Errorf("%v", err)
 	}
 }

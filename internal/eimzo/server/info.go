@@ -13,8 +13,10 @@ import (
 // challengeTTL is how long a challenge may be answered; its reply says so.
 const challengeTTL = 120 * time.Second
 
-// ping tells that the server is there (guide 2.1). The original asks the
-// Centre through the VPN; without VPN the answer is our own.
+// ping tells that the server is there (guide 2.1). With a trust link the
+// answer comes from its other end, as the original has it: the time there, and
+// the server's address and key as they are seen from there. Without one the
+// answer is our own.
 func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, pingView{
 		ServerDateTime: s.render.date(s.deps.Now()),

@@ -58,7 +58,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // body reads the whole body, whatever type it claims to have.
 func (s *Server) body(r *http.Request) ([]byte, error) {
-	text, err := httpx.ReadBody(r, s.maxBody)
+	text, err := httpx.ReadBody(r, s.config.Limits.Body)
 	if err != nil {
 		return nil, err
 	}

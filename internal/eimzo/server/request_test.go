@@ -148,10 +148,10 @@ func TestMethodsAreNotToldApart(t *testing.T) {
 
 func TestLargeBodiesAreRefusedWith413(t *testing.T) {
 	w := newWorld(t)
-	if w.server.maxBody != httpx.DefaultMaxBody || w.server.maxBody < 100<<20 {
-		t.Fatalf("limit %d", w.server.maxBody)
+	if w.server.config.Limits.Body != httpx.DefaultMaxBody || w.server.config.Limits.Body < 100<<20 {
+		t.Fatalf("limit %d", w.server.config.Limits.Body)
 	}
-	w.server.maxBody = 1000
+	w.server.config.Limits.Body = 1000
 	for _, announced := range []int64{1001, -1} {
 		r := httptest.NewRequest("POST", pathAttached, io.MultiReader(bytes.NewReader(bytes.Repeat([]byte("A"), 1001))))
 		r.ContentLength = announced

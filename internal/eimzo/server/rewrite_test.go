@@ -195,7 +195,7 @@ func TestTimestampWithoutATrustworthyTokenIs503(t *testing.T) {
 }
 
 func TestTimestampAuthorityInTheCertificateIsAskedOnlyWhenACAWroteIt(t *testing.T) {
-	w := newWorld(t, func(c *Config, _ *Deps) { c.TSPURL = "" })
+	w := newWorld(t, func(c *Config, _ *Deps) { c.TSPURLs = nil })
 	withTSA := func(tmpl *cert.Template) {
 		tmpl.OCSPServers, tmpl.CAIssuers = nil, nil
 		uri := ber.Tagged(ber.Context(6), []byte(w.tsa.URL+"/cams/tst"))

@@ -39,7 +39,7 @@ func serve(t testing.TB, s *Server) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, ln) }()
+	go func() { ended <- s.Serve(ctx, Listeners{Main: ln}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -217,13 +217,13 @@ func TestAServerDoesNotStartWithoutWhatItNeeds(t *testing.T) {
 
 	for text, want := range map[string]string{
 		"":                                "trust.pem.file.path",
-		guideFile(t, "config.properties"): "trust.pem.file.path",
+		guideFile(t, "config.properties"): "tsp.jks.file.path",
 		"trust.pem.file.path=absent.pem":  "no such file",
 		"trust.pem.file.path=text.pem":    "no certificate",
 		"trust.pem.file.path=ca.pem":      "no trusted roots",
 		"trust.pem.file.path=leaf.pem":    "no trusted roots",
 		"trust.pem.file.path=forged.pem":  "no trusted roots",
-		"cache.type=redis":                "cache.type",
+		"cache.type=redis":                "tsp.jks.file.path",
 		"trust.pem.file.path=root.pem\nlisten.ip=127.0.0.1\nlisten.port=" + port: "listen.port",
 	} {
 		path := filepath.Join(dir, "config.properties")
@@ -256,7 +256,7 @@ func TestFilesAreLookedForBesideTheConfigurationFirst(t *testing.T) {
 		t.Errorf("in both: %s", got)
 	}
 	writeFile(t, config, "trust.pem.file.path=root.pem")
-	if c, _, err := LoadConfig(config); err != nil || c.TrustPEMFile != filepath.Join(dir, "root.pem") {
+	if c, _, err := LoadConfig(config, nil); err != nil || c.TrustPEMFile != filepath.Join(dir, "root.pem") {
 		t.Errorf("what is loaded: %s, %v", c.TrustPEMFile, err)
 	}
 	if got := findFile("/etc/root.pem", config); got != "/etc/root.pem" {

@@ -3,17 +3,20 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"imzo/internal/httpx"
-	"imzo/internal/revocation"
 	"imzo/internal/store"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -22,9 +25,9 @@ import (
 )
 
 // remoteBudget bounds all that a request waits for others in: OCSP responders
-// or the timestamp authority. The shortest time-outs of clients in use are
-// longer.
-const remoteBudget = 8 * time.Second
+// or the timestamp authority. Clients in use wait eight seconds and more, and
+// the answer has to be made and sent too.
+const remoteBudget = 7 * time.Second
 
 // TSA makes timestamp tokens.
 type TSA interface {
@@ -37,19 +40,18 @@ type TSA interface {
 
 // Deps are what a server uses. New fills in what is left nil from the Config.
 type Deps struct {
-	// Anchors are the trusted roots, by default those of Config.TrustPEMFile.
+	// Anchors are the trusted roots, by default those of the files in the
+	// Config, which [Server.Reload] reads again.
 	Anchors *cert.Pool
 	// Revocation tells the status of certificates, by default over OCSP.
 	Revocation verify.RevocationSource
 	// TSA makes tokens, by default over HTTP.
 	TSA TSA
-	// Challenges remembers challenges, by default in memory.
+	// Challenges remembers challenges, by default where Config.Cache says.
+	// The server closes it.
 	Challenges store.Challenges
-	// Messages turns a message into the text of a reply, by default that of
-	// [RussianMessages].
-	Messages func(Message) string
-	// VPNKey is the certificate that /ping and /info show; there is none by
-	// default.
+	// VPNKey is the certificate that /ping and /info show, by default that of
+	// the trust link.
 	VPNKey *cert.Certificate
 	// CheckSignature replaces the check of certificate signatures, for a
 	// cache; see verify.Options.
@@ -57,32 +59,20 @@ type Deps struct {
 	// Version is what /info and the log say; by default "dev".
 	Version string
 	// Logger gets verdicts, and from [Server.Serve] the requests. By default
-	// nothing is logged.
-	Logger *slog.Logger
+	// [Load] asks NewLogger for one, and without that nothing is logged.
+	Logger    *slog.Logger
+	NewLogger func(level slog.Level, asJSON bool) *slog.Logger
+	// Environ are the environment variables that override the configuration
+	// file, as os.Environ returns them.
+	Environ []string
 	// Now and Rand are the clock and the source of challenges; by default
 	// the system's.
 	Now  func() time.Time
 	Rand io.Reader
 }
 
-// Server answers the requests of E-IMZO-SERVER's clients. It is safe for
-// concurrent use.
-type Server struct {
-	config   Config
-	deps     Deps
-	trusted  atomic.Pointer[cert.Pool]
-	render   renderer
-	routes   map[string]route
-	maxBody  int64
-	patience time.Duration // remoteBudget
-}
-
-// ErrNoTrust says that a server has nothing to verify against.
-var ErrNoTrust = errors.New("no trusted roots: set trust.pem.file.path to a file with the root certificates as PEM")
-
-// New makes a server. The error wraps [ErrNoTrust], or is about the file of
-// roots.
-func New(c Config, d Deps) (*Server, error) {
+// withDefaults fills in what the configuration says nothing about.
+func (d Deps) withDefaults() Deps {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -95,34 +85,39 @@ func New(c Config, d Deps) (*Server, error) {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
-	if d.Messages == nil {
-		d.Messages = RussianMessages
+	return d
+}
+
+// Server answers the requests of E-IMZO-SERVER's clients. It is safe for
+// concurrent use.
+type Server struct {
+	config   Config
+	deps     Deps
+	render   renderer
+	routes   map[string]route
+	patience time.Duration // remoteBudget
+	// fresh is deps.Revocation without kept answers, for log-ins.
+	fresh verify.RevocationSource
+
+	// What a reload replaces.
+	reloadable  bool
+	trusted     atomic.Pointer[cert.Pool]
+	certificate atomic.Pointer[tls.Certificate]
+
+	closing sync.Once
+	closers []func() error
+}
+
+// ErrNoTrust says that a server has nothing to verify against.
+var ErrNoTrust = errors.New("no trusted roots: set tsp.jks.file.path to a trust store, or trust.pem.file.path to a PEM file, with the root certificates")
+
+// New makes a server, which the caller has to Serve or to Close. The error
+// wraps [ErrNoTrust], or is about a file that the configuration names.
+func New(c Config, d Deps) (*Server, error) {
+	s := &Server{config: c, deps: d.withDefaults(), render: renderer{c.Location}, patience: remoteBudget}
+	if err := s.complete(); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	if d.Challenges == nil {
-		d.Challenges = store.NewMemory(d.Now)
-	}
-	if d.Anchors == nil {
-		var err error
-		if d.Anchors, err = loadAnchors(c.TrustPEMFile, d.Logger); err != nil {
-			return nil, err
-		}
-	}
-	if d.Anchors.Len() == 0 {
-		return nil, ErrNoTrust
-	}
-	client := revocation.NewHTTPClient()
-	if d.Revocation == nil {
-		o := revocation.Options{NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: remoteBudget}
-		if c.OCSPURL != "" {
-			o.URLs = []string{c.OCSPURL}
-		}
-		d.Revocation = revocation.New(o)
-	}
-	if d.TSA == nil {
-		d.TSA = &httpTSA{url: c.TSPURL, client: tsp.Client{HTTP: client, Now: d.Now}}
-	}
-	s := &Server{config: c, deps: d, render: renderer{c.Location}, maxBody: httpx.DefaultMaxBody, patience: remoteBudget}
-	s.trusted.Store(d.Anchors)
 	s.routes = make(map[string]route)
 	for _, r := range s.routeTable() {
 		s.routes[r.path] = r
@@ -173,36 +168,56 @@ func (s *Server) Routes() []string {
 	return slices.Clip(paths)
 }
 
-// Handler returns the server as an http.Handler. Methods are not told apart:
-// clients of the original send GET where there is no body and where there
-// should be one.
-func (s *Server) Handler() http.Handler {
+// Handler returns the whole server as an http.Handler. Methods are not told
+// apart: clients of the original send GET where there is no body and where
+// there should be one.
+func (s *Server) Handler() http.Handler { return s.handler(true) }
+
+// handler serves all routes, or only those that the world may call.
+func (s *Server) handler(all bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, ok := s.routes[r.URL.Path]
-		if !ok {
+		if !ok || !all && route.side != anyone {
 			httpx.Text(w, http.StatusNotFound, "there is no such method")
 			return
 		}
 		r.Pattern = r.URL.Path // for the log
+		if route.side == backend && !s.authorized(r) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="imzo"`)
+			httpx.Text(w, http.StatusUnauthorized, "backend.token is set: send it as Authorization: Bearer TOKEN")
+			return
+		}
 		route.serve(w, r)
 	})
+}
+
+// authorized tells whether a caller of /backend knows the token, if there is
+// one. Digests are compared, so that not even its length shows in the time.
+func (s *Server) authorized(r *http.Request) bool {
+	if s.config.BackendToken.IsEmpty() {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	want := sha256.Sum256([]byte(s.config.BackendToken.Reveal()))
+	have := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(want[:], have[:]) == 1
 }
 
 // result is the end of a reply. failure is what stands behind an outcome, and
 // report what was verified; both may be nil.
 func (s *Server) result(r *http.Request, o outcome, failure *verify.Failure, report *verify.Report) result {
-	return result{Status: o.status, Message: s.deps.Messages(o.message)}
+	return result{Status: o.status, Message: RussianMessages(o.message)}
 }
 
 // anchors are the roots trusted now; a reload replaces them.
 func (s *Server) anchors() *cert.Pool { return s.trusted.Load() }
 
-// budget returns the revocation source with one time limit for all questions
+// budget returns a revocation source with one time limit for all questions
 // of a request. The limit is not put on the context of the verification: what
 // is not answered in time is an unknown status, and no failure to verify.
-func (s *Server) budget(ctx context.Context) (verify.RevocationSource, context.CancelFunc) {
+func (s *Server) budget(ctx context.Context, source verify.RevocationSource) (verify.RevocationSource, context.CancelFunc) {
 	limited, cancel := context.WithTimeout(ctx, s.patience)
-	return limitedSource{s.deps.Revocation, limited}, cancel
+	return limitedSource{source, limited}, cancel
 }
 
 type limitedSource struct {
@@ -220,11 +235,12 @@ func (l limitedSource) Status(_ context.Context, c, issuer *cert.Certificate) (*
 // verifyOptions are the options of every verification.
 func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 	return verify.Options{
-		Anchors:          s.anchors(),
-		Revocation:       source,
-		StrictRevocation: s.config.StrictRevocation,
-		Now:              s.deps.Now,
-		CheckSignature:   s.deps.CheckSignature,
+		Anchors:           s.anchors(),
+		Revocation:        source,
+		StrictRevocation:  s.config.StrictRevocation,
+		CheckCARevocation: s.config.CheckCARevocation,
+		Now:               s.deps.Now,
+		CheckSignature:    s.deps.CheckSignature,
 	}
 }
 

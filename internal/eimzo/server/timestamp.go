@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
+	"imzo/internal/timestamping"
 	"imzo/pki/alg"
 	"imzo/pki/armor"
 	"imzo/pki/cert"
@@ -175,12 +175,13 @@ func (s *Server) path(c *cert.Certificate, bag []*cert.Certificate, at time.Time
 // stamp gets a token and makes sure that it will verify.
 func (s *Server) stamp(ctx context.Context, signer *cert.Certificate, d *alg.Digest, message []byte) (*tsp.Token, error) {
 	token, err := s.deps.TSA.Stamp(ctx, signer, d, message)
-	if errors.Is(err, errNoTSA) {
+	if errors.Is(err, timestamping.ErrNoTSA) {
 		return nil, &unavailable{"no timestamp authority is known: set tsp.url", err}
 	}
 	if err != nil {
 		return nil, &unavailable{"the timestamp authority gave no token, see the log of the server", err}
 	}
+	// Also a TSA that New was given; the server's own has done it before.
 	if err := s.checkToken(token); err != nil {
 		return nil, &unavailable{"the timestamp authority is not trusted, see the log of the server", err}
 	}
@@ -211,42 +212,4 @@ func (s *Server) checkToken(token *tsp.Token) error {
 		return fmt.Errorf("the certificate %s is not valid at %s", c.SerialHex(), at.UTC().Format(time.RFC3339))
 	}
 	return cert.CheckBag(bag, path.Certificates)
-}
-
-// errNoTSA says that there is nobody to ask for a token.
-var errNoTSA = errors.New("neither tsp.url nor the signer's certificate names a timestamp authority")
-
-// httpTSA asks timestamp authorities over HTTP: the one of the configuration,
-// or the first that the signer's certificate names.
-type httpTSA struct {
-	url    string
-	client tsp.Client
-}
-
-func (t *httpTSA) Stamp(ctx context.Context, signer *cert.Certificate, d *alg.Digest, message []byte) (*tsp.Token, error) {
-	address := t.url
-	if address == "" {
-		var err error
-		if address, err = t.named(signer); err != nil {
-			return nil, err
-		}
-	}
-	token, err := t.client.Stamp(ctx, address, d, message)
-	if err != nil {
-		return nil, fmt.Errorf("timestamp authority %s: %w", address, err)
-	}
-	return token, nil
-}
-
-// named returns the address in a certificate.
-func (t *httpTSA) named(signer *cert.Certificate) (string, error) {
-	if signer == nil {
-		return "", errNoTSA
-	}
-	for _, address := range signer.TimeStampServers {
-		if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
-			return address, nil
-		}
-	}
-	return "", errNoTSA
 }

@@ -2,42 +2,75 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"imzo/pki/cert"
 )
 
 // loadAnchors reads the roots that everything is verified up to. Certificates
-// in the file that are no roots, as a trust store of E-IMZO-SERVER has them
+// in the files that are no roots, as a trust store of E-IMZO-SERVER has them
 // too, are reported and left out: were a CA an anchor, replies would name it
 // as trustedCertificate where the original names the root.
-func loadAnchors(path string, log *slog.Logger) (*cert.Pool, error) {
-	if path == "" {
+func loadAnchors(c Config, log *slog.Logger) (*cert.Pool, error) {
+	if c.TrustStoreFile == "" && c.TrustPEMFile == "" {
 		return nil, ErrNoTrust
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("trust.pem.file.path: %w", err)
-	}
-	certs, err := cert.ParseAll(data)
-	if err != nil {
-		return nil, fmt.Errorf("trust.pem.file.path: %s: %w", path, err)
-	}
 	pool := cert.NewPool()
-	for _, c := range certs {
-		why := notRoot(c)
-		if why == "" {
-			pool.Add(c)
+	for _, source := range []struct {
+		key, path string
+		parse     func([]byte) ([]*cert.Certificate, error)
+	}{
+		{"tsp.jks.file.path", c.TrustStoreFile, func(data []byte) ([]*cert.Certificate, error) {
+			return cert.ParseAll(data)
+		}},
+		{"trust.pem.file.path", c.TrustPEMFile, cert.ParseAll},
+	} {
+		if source.path == "" {
 			continue
 		}
-		log.Warn("certificate is not trusted: "+why, "file", path, "serial", c.SerialHex(), "subject", c.Subject.String())
+		data, err := readConfigured(source.path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source.key, err)
+		}
+		certs, err := source.parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", source.key, source.path, err)
+		}
+		for _, c := range certs {
+			why := notRoot(c)
+			if why == "" {
+				pool.Add(c)
+				continue
+			}
+			log.Warn("certificate is not trusted: "+why, "file", source.path, "serial", c.SerialHex(), "subject", c.Subject.String())
+		}
 	}
 	if pool.Len() == 0 {
-		return nil, fmt.Errorf("trust.pem.file.path: %s: %w", path, ErrNoTrust)
+		return nil, fmt.Errorf("%s: %w", strings.Join(slices.DeleteFunc([]string{c.TrustStoreFile, c.TrustPEMFile}, func(s string) bool { return s == "" }), ", "), ErrNoTrust)
 	}
 	return pool, nil
+}
+
+// maxConfigured bounds the files that a configuration names: keys, trust
+// stores and certificates.
+const maxConfigured = 16 << 20
+
+func readConfigured(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigured+1))
+	if err == nil && len(data) > maxConfigured {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxConfigured)
+	}
+	return data, err
 }
 
 // notRoot says why a certificate is not a root; "" when it is one.

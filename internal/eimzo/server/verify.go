@@ -27,7 +27,7 @@ func (s *Server) verifyDetached(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) verify(w http.ResponseWriter, r *http.Request, document, content []byte) {
-	source, cancel := s.budget(r.Context())
+	source, cancel := s.budget(r.Context(), s.deps.Revocation)
 	defer cancel()
 	report, err := verify.Document(r.Context(), document, content, s.verifyOptions(source))
 	if err != nil {

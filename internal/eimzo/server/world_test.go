@@ -122,7 +122,8 @@ func newWorldOf(t testing.TB, pki *testpki.PKI, options ...func(*Config, *Deps))
 func (w *world) newServer(t testing.TB, options ...func(*Config, *Deps)) *Server {
 	t.Helper()
 	c := DefaultConfig()
-	c.OCSPURL, c.TSPURL = w.ocsp.URL, w.tsa.URL
+	c.OCSPURLs, c.TSPURLs = []string{w.ocsp.URL}, []string{w.tsa.URL}
+	c.OCSPCache = 0 // tests change statuses
 	d := Deps{Anchors: w.Anchors(), Now: w.now, Logger: slog.New(slog.NewJSONHandler(&w.logs, nil))}
 	for _, o := range options {
 		o(&c, &d)
@@ -132,6 +133,11 @@ func (w *world) newServer(t testing.TB, options ...func(*Config, *Deps)) *Server
 		t.Fatal(err)
 	}
 	s.patience = 5 * time.Second
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return s
 }
 
