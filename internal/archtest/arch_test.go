@@ -79,7 +79,7 @@ var rules = []rule{
 	{area: "internal/testpki/...", allowed: []string{"gost/...", "pki/...", "internal/testpki/..."}},
 
 	// Tests of the whole.
-	{area: "test/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/..."}, testModules: append([]string{"go.yaml.in/yaml/v3"}, commandTests...)},
+	{area: "test/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/..."}, testModules: append([]string{"go.yaml.in/yaml/v3", "golang.org/x/sync"}, commandTests...)},
 
 	// Tools of the build.
 	{area: "scripts/..."},
