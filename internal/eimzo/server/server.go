@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"imzo/internal/eimzo/dsv"
 	"imzo/internal/httpx"
 	"imzo/internal/store"
 	"imzo/pki/alg"
@@ -94,8 +95,9 @@ type Server struct {
 	config   Config
 	deps     Deps
 	render   renderer
-	routes   map[string]route
-	patience time.Duration // remoteBudget
+	table    []route
+	routes   map[string]route // by path
+	patience time.Duration    // remoteBudget
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
 
@@ -119,7 +121,12 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.routes = make(map[string]route)
-	for _, r := range s.routeTable() {
+	s.table = s.routeTable()
+	if c.DSV {
+		soap := dsv.New(dsv.Options{REST: s.Handler(), MaxBody: c.Limits.Body})
+		s.table = append(s.table, route{path: dsv.Path, side: backend, serve: soap.ServeHTTP})
+	}
+	for _, r := range s.table {
 		s.routes[r.path] = r
 	}
 	return s, nil
@@ -162,7 +169,7 @@ func (s *Server) routeTable() []route {
 // Routes lists the paths that are served.
 func (s *Server) Routes() []string {
 	var paths []string
-	for _, r := range s.routeTable() {
+	for _, r := range s.table {
 		paths = append(paths, r.path)
 	}
 	return slices.Clip(paths)
