@@ -25,7 +25,7 @@ func Example() {
 	address, agent, stop := start() // your server is at "http://127.0.0.1:8080"
 	defer stop()
 
-	c, err := client.New(address, client.Options{Token: "secret-of-the-back-end", Language: "en"})
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end", Language: "en"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func Example() {
 func ExampleClient_VerifyAttached() {
 	address, agent, stop := start()
 	defer stop()
-	c, err := client.New(address, client.Options{Token: "secret-of-the-back-end"})
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func ExampleClient_VerifyAttached() {
 func ExampleClient_VerifyDetached() {
 	address, agent, stop := start()
 	defer stop()
-	c, err := client.New(address, client.Options{Token: "secret-of-the-back-end"})
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func ExampleClient_VerifyDetached() {
 func ExampleHTTPError() {
 	address, _, stop := start()
 	defer stop()
-	c, err := client.New(address, client.Options{Token: "secret-of-the-back-end"})
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package client_test
 import (
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const token = "secret-of-the-back-end"
+const token = "secret-of-the-sites-back-end"
 
 // world is a server behind real HTTP, with all it depends on.
 type world struct {
@@ -63,9 +62,7 @@ func newWorld() (w *world, stop func(), err error) {
 		w.client.Close()
 		w.http.Close()
 		w.trust.Close()
-		if closer, ok := any(s).(io.Closer); ok {
-			_ = closer.Close()
-		}
+		_ = s.Close()
 		_ = os.RemoveAll(dir)
 	}, nil
 }
