@@ -47,9 +47,15 @@ type process struct {
 // how to stop it; a test that ends with the process still there kills it.
 func launch(t *testing.T, signal string, env []string, program string, args ...string) *process {
 	t.Helper()
+	return launchIn(t, "", signal, env, program, args...)
+}
+
+// launchIn is launch in a working folder.
+func launchIn(t *testing.T, dir, signal string, env []string, program string, args ...string) *process {
+	t.Helper()
 	p := &process{name: filepath.Base(program), ended: make(chan struct{})}
 	cmd := exec.Command("/bin/sh", append([]string{"-c", guard, "sh", signal, program}, args...)...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	cmd.Stderr = &p.log
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -265,4 +271,19 @@ func properties(keyValues ...string) string {
 		fmt.Fprintf(&b, "%s=%s\n", keyValues[i], keyValues[i+1])
 	}
 	return b.String()
+}
+
+// waitListening waits until the process takes connections on a port.
+func waitListening(t *testing.T, p *process, port int) {
+	t.Helper()
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if !p.running() || time.Now().After(deadline) {
+			t.Fatalf("%s does not listen on port %d: %v\n%s", p.name, port, err, p.log.String())
+		}
+	}
 }

@@ -28,6 +28,7 @@ type world struct {
 	root      string // path of the root certificate as PEM
 	people    []keystore.Entry
 	client    *http.Client
+	services  *httptest.Server
 }
 
 func newWorld(t *testing.T, people int) *world {
@@ -37,17 +38,17 @@ func newWorld(t *testing.T, people int) *world {
 	// The longest answer of a server takes 8 s.
 	w.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
 
-	services := httptest.NewUnstartedServer(nil)
-	authority, err := trust.Init(filepath.Join(w.dir, "trust"), trust.InitOptions{BaseURL: "http://" + services.Listener.Addr().String()})
+	w.services = httptest.NewUnstartedServer(nil)
+	authority, err := trust.Init(filepath.Join(w.dir, "trust"), trust.InitOptions{BaseURL: "http://" + w.services.Listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.authority = authority
-	services.Config.Handler = authority.Handler()
-	services.Start()
+	w.services.Config.Handler = authority.Handler()
+	w.services.Start()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
-		services.Close()
+		w.stopServices()
 	})
 	w.root = filepath.Join(w.dir, "root.pem")
 	if err := os.WriteFile(w.root, cert.EncodePEM(authority.Root()), 0o600); err != nil {
@@ -64,6 +65,9 @@ func newWorld(t *testing.T, people int) *world {
 	}
 	return w
 }
+
+// stopServices takes the trust services away.
+func (w *world) stopServices() { w.services.Close() }
 
 // folder makes a folder for a server's files.
 func (w *world) folder(name string) string {
