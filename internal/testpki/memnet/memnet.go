@@ -211,7 +211,10 @@ func Faults() []Fault {
 	raw := func(write func(c net.Conn, media string)) func(*Network, string, string) {
 		return func(n *Network, name, media string) {
 			n.Raw(name, func(c net.Conn) {
-				// The request comes in whole, whatever goes out.
+				if _, err := c.Read(make([]byte, 1)); err != nil {
+					return
+				}
+				// The rest of the request comes in, whatever goes out.
 				go func() { _, _ = io.Copy(io.Discard, c) }()
 				write(c, media)
 			})
