@@ -24,4 +24,8 @@ type Challenges interface {
 	// told true. An error means that nothing is known, so the challenge must
 	// count as not redeemed and not redeemable.
 	Take(ctx context.Context, challenge string) (bool, error)
+	// Ping tells whether the store works.
+	Ping(ctx context.Context) error
+	// Close lets go of what the store holds. It may be called again.
+	Close() error
 }

@@ -9,6 +9,7 @@
 //	...
 //	ok, err := challenges.Take(ctx, id) // true for exactly one caller
 //
-// [Memory] keeps them in this process, which is right for one server. Several
-// servers behind one balancer need a store that they share.
+// [Memory] keeps them in this process, which is right for one server. [Redis]
+// is for several servers behind one balancer: a challenge that one has issued
+// may come back to another, and to two of them at once.
 package store

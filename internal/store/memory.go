@@ -61,6 +61,12 @@ func (m *Memory) Take(ctx context.Context, challenge string) (bool, error) {
 	return ok && m.now().Before(at), nil
 }
 
+// Ping implements [Challenges]: memory is there.
+func (m *Memory) Ping(ctx context.Context) error { return ctx.Err() }
+
+// Close implements [Challenges]; there is nothing to let go of.
+func (m *Memory) Close() error { return nil }
+
 // sweep forgets what has died by now. Each challenge is swept once, so the
 // cost of an Issue stays that of one heap operation on average.
 func (m *Memory) sweep(now time.Time) {

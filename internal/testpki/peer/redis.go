@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,16 +32,25 @@ type RedisServer struct {
 	path string
 	dir  string
 	port int
+	args []string // further arguments of redis-server
 
 	cmd   *exec.Cmd // nil while stopped
 	stdin io.Closer
 }
 
-// Redis starts a redis-server on a free port; it is stopped when the test
-// ends.
-func Redis(t testing.TB) *RedisServer {
+// Redis starts a redis-server on a free port, with further arguments such as
+// "--cluster-enabled", "yes"; it is stopped when the test ends. A sentinel
+// needs "--sentinel", and gets the configuration file it insists on.
+func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
-	r := &RedisServer{t: t, path: program(t, nameRedis, "redis-server"), dir: t.TempDir()}
+	r := &RedisServer{t: t, path: program(t, nameRedis, "redis-server"), dir: t.TempDir(), args: args}
+	if slices.Contains(args, "--sentinel") {
+		file := filepath.Join(r.dir, "sentinel.conf")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.args = append([]string{file}, args...)
+	}
 	t.Cleanup(r.Stop)
 	// A port that is free now may be taken when the server opens it, so
 	// another is tried then.
@@ -89,9 +99,10 @@ func (r *RedisServer) Start() {
 
 func (r *RedisServer) start() error {
 	log := filepath.Join(r.dir, "redis.log")
-	cmd := exec.Command("/bin/sh", "-c", redisScript, "sh", r.path,
+	args := append([]string{"-c", redisScript, "sh", r.path}, r.args...)
+	cmd := exec.Command("/bin/sh", append(args,
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(r.port), "--dir", r.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", log)
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", log)...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
