@@ -163,6 +163,7 @@ func (s *Server) routeTable() []route {
 		{path: "/backend/pkcs7/verify/detached", side: backend, serve: s.verifyDetached},
 		{path: "/frontend/pkcs7/make-attached", side: anyone, serve: s.makeAttached},
 		{path: "/frontend/pkcs7/join", side: anyone, serve: s.join},
+		{path: "/openapi.json", side: operation, serve: s.openapi},
 	}
 }
 

@@ -1,0 +1,295 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"imzo/internal/config"
+	"imzo/internal/httpx"
+	"imzo/internal/testpki"
+	"imzo/pki/cms"
+	"imzo/pki/ocsp"
+)
+
+// apiDescription loads the description as clients do, and checks it.
+func apiDescription(t *testing.T, w *world) *openapi3.T {
+	t.Helper()
+	rec := w.call("GET", "/openapi.json", "")
+	if rec.Code != http.StatusOK || rec.Header().Get("Content-Type") != "application/json; charset=UTF-8" {
+		t.Fatalf("HTTP %d %s", rec.Code, rec.Header())
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(rec.Body.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context(), openapi3.DisableExamplesValidation()); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// exampleCall is a request with an answer to hold against the description.
+type exampleCall struct {
+	name   string
+	path   string // with a query, if there is one
+	body   func() string
+	header []string
+	// server answers; the world's when nil.
+	server *Server
+	// http and status are what is to be answered; status 0 says nothing.
+	http, status int
+	cancelled    bool // the caller has hung up
+}
+
+// apiProbe sends requests and validates them and their answers.
+type apiProbe struct {
+	*world
+	doc  *openapi3.T
+	seen map[string]bool // path and HTTP status
+}
+
+func (p *apiProbe) run(t *testing.T, c exampleCall) {
+	t.Helper()
+	path, _, _ := strings.Cut(c.path, "?")
+	item := p.doc.Paths.Value(path)
+	if item == nil {
+		t.Errorf("%s is not described", path)
+		return
+	}
+	method, operation := "GET", item.Get
+	if item.Post != nil {
+		method, operation = "POST", item.Post
+	}
+	var body []byte
+	if c.body != nil {
+		body = []byte(c.body())
+	}
+	s := c.server
+	if s == nil {
+		s = p.server
+	}
+	request := func() *http.Request {
+		r := httptest.NewRequest(method, c.path, bytes.NewReader(body))
+		if body != nil {
+			r.Header.Set("Content-Type", "text/plain; charset=utf-8")
+		}
+		for i := 0; i+1 < len(c.header); i += 2 {
+			r.Header.Set(c.header[i], c.header[i+1])
+		}
+		return r
+	}
+	r := request()
+	if c.cancelled {
+		ctx, cancel := context.WithCancel(r.Context())
+		cancel()
+		r = r.WithContext(ctx)
+	}
+	rec := httptest.NewRecorder()
+	httpx.Wrap(s.Handler(), httpx.Options{}).ServeHTTP(rec, r)
+	answer := rec.Body.Bytes()
+	p.seen[path+" "+strconv.Itoa(rec.Code)] = true
+	if rec.Code != c.http {
+		t.Errorf("HTTP %d, want %d: %.300s", rec.Code, c.http, answer)
+	}
+	if c.status != 0 && !bytes.Contains(answer, fmt.Appendf(nil, `"status":%d,"message":"`, c.status)) {
+		t.Errorf("no status %d: %.300s ... %s", c.status, answer, answer[max(0, len(answer)-200):])
+	}
+	if len(rec.Header()["X-Request-Id"]) != 1 {
+		t.Errorf("headers %s", rec.Header())
+	}
+
+	input := &openapi3filter.RequestValidationInput{
+		Request: request(),
+		Route:   &routers.Route{Spec: p.doc, Path: path, PathItem: item, Method: method, Operation: operation},
+		Options: &openapi3filter.Options{
+			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, IncludeResponseStatus: true, RejectWhenRequestBodyNotSpecified: true,
+		},
+	}
+	if rec.Code != http.StatusBadRequest && rec.Code != http.StatusRequestEntityTooLarge {
+		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
+			t.Errorf("the description does not allow the request: %v", err)
+		}
+	}
+	err := openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: rec.Code, Header: rec.Header(), Options: input.Options,
+		Body: io.NopCloser(bytes.NewReader(answer)),
+	})
+	if err != nil {
+		t.Errorf("the description does not allow the answer %.1000s\n%v", answer, err)
+	}
+}
+
+// TestDescriptionIsTrue holds real answers of every endpoint, successes and
+// failures, against /openapi.json, and makes every answer that it promises.
+func TestDescriptionIsTrue(t *testing.T) {
+	w := newWorld(t)
+	p := &apiProbe{w, apiDescription(t, w), map[string]bool{}}
+	for _, c := range p.calls(t) {
+		t.Run(c.path+" "+c.name, func(t *testing.T) { p.run(t, c) })
+	}
+	for _, c := range p.refusals(t) {
+		t.Run(c.path+" "+c.name, func(t *testing.T) { p.run(t, c) })
+	}
+
+	routes := w.server.Routes()
+	for _, path := range routes {
+		item := p.doc.Paths.Value(path)
+		if item == nil {
+			t.Errorf("%s is not in openapi.json", path)
+			continue
+		}
+		for method, operation := range item.Operations() {
+			for code := range operation.Responses.Map() {
+				if !p.seen[path+" "+code] {
+					t.Errorf("%s %s: no test makes the answer HTTP %s", method, path, code)
+				}
+			}
+		}
+	}
+	for path := range p.doc.Paths.Map() {
+		if !slices.Contains(routes, path) {
+			t.Errorf("%s is described and does not exist", path)
+		}
+	}
+}
+
+// calls are the business answers.
+func (p *apiProbe) calls(t *testing.T) []exampleCall {
+	text := func(s string) func() string { return func() string { return s } }
+	stamped := p.stamped(t, p.sign(t, "some document"))
+	separate := p.sign(t, "some document", detached)
+	content := b64([]byte("some document"))
+	other := p.User(t, testpki.Organisation)
+	revoked := p.User(t, testpki.Person)
+	p.set(revoked.Cert, ocsp.StatusInfo{Status: ocsp.Revoked, RevokedAt: p.now().Add(-time.Hour), Reason: 1})
+	unknown := p.newServer(t, func(c *Config, _ *Deps) { c.OCSPURLs = []string{p.tsa.URL} })
+	return []exampleCall{
+		{name: "success", path: "/ping", http: 200},
+		{name: "success", path: "/info", http: 200},
+		{name: "success", path: "/openapi.json", http: 200},
+		{name: "success", path: "/frontend/challenge?_uc=1", http: 200, status: 1},
+
+		{name: "success", path: pathAuth, http: 200, status: 1, body: func() string { return b64(p.sign(t, p.challenge(t))) }},
+		{name: "a used challenge", path: pathAuth, http: 200, status: -20, body: func() string { return b64(p.sign(t, "x")) }},
+		{name: "no PKCS#7", path: pathAuth, http: 200, status: -10, body: text(content)},
+		{name: "a revoked certificate", path: pathAuth, http: 200, status: -11, body: func() string { return b64(p.signAs(t, revoked, p.challenge(t))) }},
+		{name: "a wrong clock", path: pathAuth, http: 200, status: -5, body: func() string {
+			return b64(p.sign(t, p.challenge(t), signedAt(p.now().Add(-time.Hour))))
+		}},
+		{name: "in Uzbek", path: pathAuth, http: 200, status: -20, header: []string{"Accept-Language", "uz", "X-Real-IP", "1.2.3.4", "X-Real-Host", "example.uz"}, body: func() string { return b64(p.sign(t, "x")) }},
+
+		{name: "success", path: pathStamp, http: 200, status: 1, body: func() string { return b64(p.sign(t, "x")) }},
+		{name: "nothing to do", path: pathStamp, http: 200, status: 1, body: text(b64(stamped))},
+		{name: "no PKCS#7", path: pathStamp, http: 200, status: -10, body: text(content)},
+		{name: "success", path: pathData, http: 200, status: 1, body: text(content)},
+
+		{name: "success", path: pathAttached, http: 200, status: 1, body: text(b64(p.sign(t, "some document")))},
+		{name: "with a timestamp", path: pathAttached, http: 200, status: 1, body: text(b64(stamped))},
+		{name: "two signers", path: pathAttached, http: 200, status: 1, body: func() string {
+			return string(p.post(t, pathJoin, b64(stamped)+"|"+b64(p.signAs(t, other, "some document"))).PKCS7)
+		}},
+		{name: "no PKCS#7", path: pathAttached, http: 200, status: -10, body: text(content)},
+		{name: "a revoked certificate", path: pathAttached, http: 200, status: -11, body: text(b64(p.signAs(t, revoked, "x")))},
+		{name: "an unknown root", path: pathAttached, http: 200, status: -11, body: func() string {
+			stranger := testpki.New(t, "ozdst")
+			return b64(p.signAs(t, stranger.User(t, testpki.Person), "x"))
+		}},
+		{name: "an unknown status", path: pathAttached, http: 200, status: -1, server: unknown, body: text(b64(p.sign(t, "x")))},
+		{name: "a timestamp over something else", path: pathAttached, http: 200, status: -21, body: func() string {
+			return b64(stampWith(t, p.sign(t, "x"), func(si *cms.SignerInfo) []byte { return token(t, &p.authority, si, []byte("y")) }))
+		}},
+		{name: "success", path: pathDetached, http: 200, status: 1, body: text(content + "|" + b64(separate))},
+		{name: "another document", path: pathDetached, http: 200, status: -10, body: text("QQ==|" + b64(separate))},
+
+		{name: "success", path: pathMake, http: 200, status: 1, body: text(content + "|" + b64(separate))},
+		{name: "another document", path: pathMake, http: 200, status: -10, body: text("QQ==|" + b64(separate))},
+		{name: "success", path: pathJoin, http: 200, status: 1, body: text(b64(stamped) + "|" + b64(p.signAs(t, other, "some document")))},
+		{name: "different documents", path: pathJoin, http: 200, status: -10, body: text(b64(stamped) + "|" + b64(p.signAs(t, other, "x")))},
+	}
+}
+
+// refusals are the answers of HTTP: each that an operation has in the
+// description is made here.
+func (p *apiProbe) refusals(t *testing.T) []exampleCall {
+	const secret = "0123456789abcdef0123456789abcdef"
+	guarded := p.newServer(t, func(c *Config, _ *Deps) { c.BackendToken = config.NewSecret(secret) })
+	small := p.newServer(t, func(c *Config, _ *Deps) { c.Limits.Body = 10 })
+	stuck := p.newServer(t, func(c *Config, d *Deps) {
+		c.TSPURLs = []string{p.ocsp.URL} // answers, and no tokens
+		d.Challenges, d.Rand = brokenStore{}, brokenBody{}
+	})
+	document := b64(p.sign(t, "x"))
+	bodies := map[string]string{
+		pathDetached: "QQ==|" + b64(p.sign(t, "A", detached)), pathMake: "QQ==|" + b64(p.sign(t, "A", detached)), pathJoin: document + "|" + document,
+		pathData: "QQ==", pathAuth: b64(p.sign(t, "x")),
+	}
+	var calls []exampleCall
+	for path, item := range p.doc.Paths.Map() {
+		operation := item.Get
+		if operation == nil {
+			operation = item.Post
+		}
+		body := bodies[path]
+		if body == "" {
+			body = document
+		}
+		for code := range operation.Responses.Map() {
+			c := exampleCall{name: "HTTP " + code, path: path, body: func() string { return body }}
+			switch code {
+			case "200":
+				continue
+			case "400":
+				c.body = func() string { return " " }
+			case "401":
+				c.server, c.header = guarded, []string{"Authorization", "Bearer 0"}
+			case "413":
+				c.server, c.body = small, func() string { return document }
+			case "503":
+				c.server = stuck
+				if operation.RequestBody == nil {
+					c.body = nil
+				}
+				c.cancelled = slices.Contains([]string{pathAttached, pathDetached}, path)
+			default:
+				t.Errorf("%s: no request for an answer HTTP %s", path, code)
+				continue
+			}
+			c.http, _ = strconv.Atoi(code)
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+func TestTheDescriptionOfStatusesIsTheTable(t *testing.T) {
+	doc := apiDescription(t, newWorld(t))
+	for name, places := range map[string][]place{"AuthStatus": {inAuth}, "VerifyStatus": {inSigner, inToken}} {
+		var described []int
+		for _, v := range doc.Components.Schemas[name].Value.Enum {
+			described = append(described, int(v.(float64)))
+		}
+		for _, p := range places {
+			for check, m := range meanings {
+				if s := m.at(p).status; !slices.Contains(described, s) {
+					t.Errorf("%s has no %d, which %s becomes", name, s, check)
+				}
+			}
+			if s := unknowns.at(p).status; !slices.Contains(described, s) {
+				t.Errorf("%s has no %d", name, s)
+			}
+		}
+	}
+}
