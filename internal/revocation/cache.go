@@ -145,13 +145,16 @@ type entry struct {
 	certificate, issuer []byte
 }
 
-// fresh tells whether the answer may be used. Both the steady and the wall
-// clock must say so: the one knows no hour that was set, the other no sleep of
-// the machine.
+// fresh tells whether the answer may be used.
 func (e *entry) fresh(now time.Time) bool {
-	steady := now.Sub(e.asked)
-	wall := now.Round(0).Sub(e.asked.Round(0))
-	return steady >= 0 && steady < e.keep && wall >= 0 && wall < e.keep
+	return within(e.keep, now.Sub(e.asked), now.Round(0).Sub(e.asked.Round(0)))
+}
+
+// within tells whether less than keep has passed by the steady clock and by the
+// wall clock, and neither went back: the one knows no hour that was set, the
+// other no sleep of the machine.
+func within(keep, steady, wall time.Duration) bool {
+	return steady >= 0 && steady < keep && wall >= 0 && wall < keep
 }
 
 // flight is a question under way.

@@ -315,6 +315,24 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 	}
 }
 
+// TestAFirstUseNearTheEndRefreshes: the timer had found nobody.
+func TestAFirstUseNearTheEndRefreshes(t *testing.T) {
+	bubble(t, CacheOptions{}, func(t *testing.T, c *Cache, s *source, e *events) {
+		user, issuer := pair(t)
+		s.set(0, goodNow)
+		for _, wait := range []time.Duration{0, 50 * time.Second, 20 * time.Second} {
+			time.Sleep(wait)
+			if _, err := c.Status(t.Context(), user, issuer); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if s.asked() != 2 || e.count(EventMiss) != 1 || e.count(EventHit) != 2 || e.count(EventRefresh) != 1 {
+			t.Errorf("%d questions, %+v", s.asked(), e.list)
+		}
+	})
+}
+
 // TestWhoIsAskedAboutOnceIsNotRefreshed: most who log in are.
 func TestWhoIsAskedAboutOnceIsNotRefreshed(t *testing.T) {
 	bubble(t, CacheOptions{}, func(t *testing.T, c *Cache, s *source, e *events) {
@@ -584,6 +602,23 @@ func TestAnAnswerNeedsBothClocks(t *testing.T) {
 	} {
 		if got := e.fresh(tt.now); got != tt.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestNeitherClockAloneKeepsAnAnswer(t *testing.T) {
+	const m = time.Minute
+	for _, tt := range []struct {
+		steady, wall time.Duration
+		want         bool
+	}{
+		{0, 0, true}, {m - 1, m - 1, true}, {m / 2, m / 3, true},
+		{m / 2, time.Hour, false},  // slept, or set forward
+		{m / 2, -time.Hour, false}, // set back
+		{m, m / 2, false}, {2 * m, 0, false}, {-1, 0, false}, {0, m, false},
+	} {
+		if got := within(m, tt.steady, tt.wall); got != tt.want {
+			t.Errorf("%s by the one, %s by the other: %v", tt.steady, tt.wall, got)
 		}
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +219,55 @@ func TestANewerListReplacesTheOld(t *testing.T) {
 		want("is not asked for by everybody", ocsp.Revoked, 1)
 	})
 }
+
+// TestAListThatCannotBeHadIsNotAskedForByEverybody counts requests.
+func TestAListThatCannotBeHadIsNotAskedForByEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var requests atomic.Int32
+		serve := func(status int, der []byte) {
+			w.net.Serve("crl.example", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				rw.WriteHeader(status)
+				rw.Write(der)
+			}))
+		}
+		serve(http.StatusInternalServerError, nil)
+		k := w.fallBack(t, CRLOptions{})
+		for range 5 {
+			for range 10 {
+				if status, err := w.ask(t, k); err == nil {
+					t.Errorf("%+v", status)
+				}
+			}
+			time.Sleep(listRetry)
+		}
+		if n := requests.Load(); n != 5 {
+			t.Errorf("asked for %d times", n)
+		}
+		serve(http.StatusOK, w.list(t))
+		if status, err := w.ask(t, k); err != nil || status.Status != ocsp.Good {
+			t.Errorf("well again: %+v, %v", status, err)
+		}
+	})
+}
+
+func TestAListHasALimit(t *testing.T) {
+	endless := func(n int64) io.Reader { return io.LimitReader(zeros{}, n) }
+	if body, err := readList(endless(maxListSize)); err != nil || len(body) != maxListSize {
+		t.Errorf("the longest: %d octets, %v", len(body), err)
+	}
+	for _, n := range []int64{maxListSize + 1, 1 << 60} {
+		if body, err := readList(endless(n)); err == nil || body != nil {
+			t.Errorf("%d octets of %d", len(body), n)
+		}
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestOneFetchesForAllAndNobodyWaitsTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
