@@ -12,5 +12,6 @@
 // [Token.Signer] returns.
 //
 // A token must name its certificate in a signed attribute (signingCertificate
-// or signingCertificateV2), as RFC 3161 2.4.2 demands.
+// or signingCertificateV2), as RFC 3161 2.4.2 demands, and must not be signed
+// with SHA-1.
 package tsp
