@@ -42,7 +42,7 @@ var rules = []rule{
 	{area: "pki/ocsp", allowed: append([]string{"pki/internal/post"}, certificates...)},
 	{area: "pki/cms", allowed: certificates},
 	{area: "pki/tsp", allowed: append([]string{"pki/cms", "pki/internal/post"}, certificates...)},
-	{area: "pki/keystore", allowed: append([]string{"gost/...", "pki/armor"}, certificates...)},
+	{area: "pki/keystore", allowed: append([]string{"gost/...", "pki/armor"}, certificates...), modules: []string{"github.com/pavlo-v-chernykh/keystore-go/v4"}},
 
 	{area: "verify", allowed: []string{"pki/..."}},
 

@@ -372,6 +372,16 @@ func OpenPFX(data []byte, password string) ([]Entry, error) {
 }
 
 func openPFX(data []byte, password string, iterations int64) ([]Entry, error) {
+	o, err := unlock(data, password, iterations)
+	if err != nil {
+		return nil, err
+	}
+	defer o.wipe()
+	return o.entries()
+}
+
+// unlock decrypts a PFX. Its result has to be wiped.
+func unlock(data []byte, password string, iterations int64) (_ *opener, err error) {
 	p, err := parsePFX(data)
 	if err != nil {
 		return nil, err
@@ -382,7 +392,11 @@ func openPFX(data []byte, password string, iterations int64) ([]Entry, error) {
 	}
 	defer pw.wipe()
 	o := &opener{pw: pw, work: work{iterations}}
-	defer o.wipe()
+	defer func() {
+		if err != nil {
+			o.wipe()
+		}
+	}()
 	sealed := false
 	if p.mac != nil {
 		if sealed, err = p.mac.verify(pw, &o.work, p.content); err != nil {
@@ -407,7 +421,7 @@ func openPFX(data []byte, password string, iterations int64) ([]Entry, error) {
 	case o.refused > 0:
 		return nil, ErrPassword
 	}
-	return o.entries()
+	return o, nil
 }
 
 // opener collects what is in the safes of a PFX.

@@ -332,6 +332,8 @@ var errStore = errors.New("no connection to the store at 10.0.0.7")
 
 func (brokenStore) Issue(context.Context, string, time.Duration) error { return errStore }
 func (brokenStore) Take(context.Context, string) (bool, error)         { return false, errStore }
+func (brokenStore) Ping(context.Context) error                         { return errStore }
+func (brokenStore) Close() error                                       { return nil }
 
 func TestTroubleWithTheStoreIs503(t *testing.T) {
 	w := newWorld(t, func(_ *Config, d *Deps) { d.Challenges = brokenStore{} })

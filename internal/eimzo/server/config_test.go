@@ -60,7 +60,8 @@ func TestAnEmptyConfigurationHasTheDocumentedDefaults(t *testing.T) {
 	want := Config{
 		Listen: netip.MustParseAddrPort("0.0.0.0:8080"), AuthWindow: 10 * time.Minute, Location: tashkent(t), Language: "ru",
 		OCSPNonce: ocsp.NonceRequired, OCSPCache: time.Minute, TrustedProxies: c.TrustedProxies,
-		Link: LinkConfig{TLS: true, Port: 3443, TrustStorePassword: config.NewSecret("12345678"), KeepAlive: time.Minute, KeepTimeout: 20 * time.Second},
+		TrustStorePassword: config.NewSecret("12345678"),
+		Link:               LinkConfig{TLS: true, Port: 3443, TrustStorePassword: config.NewSecret("12345678"), KeepAlive: time.Minute, KeepTimeout: 20 * time.Second},
 		Cache: CacheConfig{LocalTTL: 2 * time.Minute, Addresses: []string{"127.0.0.1:6379"}, Prefix: "imzo:challenge:",
 			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second},
 		Limits: LimitsConfig{Body: 128 << 20, Multipart: 2 << 30, Memory: 512 << 20, Connections: 10000},

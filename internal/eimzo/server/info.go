@@ -48,7 +48,7 @@ func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
 	id, err := randomUUID(s.deps.Rand)
 	if err == nil {
-		err = s.deps.Challenges.Issue(r.Context(), id, challengeTTL)
+		err = s.deps.Challenges.Issue(r.Context(), id, s.lifetime())
 	}
 	if err != nil {
 		s.refuse(w, r, &unavailable{"no challenge can be issued now, see the log of the server", err})
@@ -56,6 +56,15 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
 	}
 	httpx.Annotate(r.Context(), slog.Int("status", statusOK))
 	writeJSON(w, challengeView{Challenge: id, TTL: int(challengeTTL / time.Second), result: s.result(r, success, nil, nil)})
+}
+
+// lifetime is how long a challenge may be answered: as long as the reply says,
+// unless the configuration of the local cache says otherwise.
+func (s *Server) lifetime() time.Duration {
+	if s.config.Cache.Redis {
+		return challengeTTL
+	}
+	return s.config.Cache.LocalTTL
 }
 
 // randomUUID returns a UUID of version 4 (RFC 9562 5.4): 122 random bits.

