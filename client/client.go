@@ -171,6 +171,8 @@ const (
 	typeJSON = "application/json"
 	typeHTML = "text/html"
 	typeText = "text/plain"
+	// typeBinary is what no form parser on the way looks into.
+	typeBinary = "application/octet-stream"
 )
 
 // call sends a request and reads the JSON of the answer into reply.

@@ -213,3 +213,11 @@ type RevokedStatusInfo struct {
 	RevocationTime Date   `json:"revocationTime"`
 	CRLReason      string `json:"crlReason"`
 }
+
+// DigestReply is the reply of [Client.Digest].
+type DigestReply struct {
+	// DigestHex is the digest, lower-case hex.
+	DigestHex string `json:"digestHex"`
+	Algorithm string `json:"algorithm"`
+	Reply
+}
