@@ -58,7 +58,7 @@ func (s *Server) rewritten(w http.ResponseWriter, r *http.Request, document []by
 		o = rewriteOutcome(err, otherwise)
 		failure = formatFailure(err)
 	}
-	s.logVerdict(r, o, nil, failure)
+	s.logVerdict(r, o, audited{document: document}, failure)
 	writeJSON(w, documentView{PKCS7: document, result: s.result(r, o, failure, nil)})
 }
 

@@ -180,6 +180,9 @@ func (p *apiProbe) calls(t *testing.T) []exampleCall {
 		{name: "success", path: "/ping", http: 200},
 		{name: "success", path: "/info", http: 200},
 		{name: "success", path: "/openapi.json", http: 200},
+		{name: "success", path: "/healthz/live", http: 200},
+		{name: "success", path: "/healthz/ready", http: 200},
+		{name: "success", path: "/metrics", http: 200},
 		{name: "success", path: "/frontend/challenge?_uc=1", http: 200, status: 1},
 
 		{name: "success", path: pathAuth, http: 200, status: 1, body: func() string { return b64(p.sign(t, p.challenge(t))) }},
@@ -255,6 +258,12 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				c.body = func() string { return " " }
 			case "401":
 				c.server, c.header = guarded, []string{"Authorization", "Bearer 0"}
+			case "429":
+				c.server = p.newServer(t, func(c *Config, _ *Deps) { c.Limits.ChallengesPerMinute, c.Limits.AuthsPerMinute = 1, 1 })
+				callServer(c.server, "GET", path, "")
+				if operation.RequestBody == nil {
+					c.body = nil
+				}
 			case "413":
 				c.server, c.body = small, func() string { return document }
 			case "503":

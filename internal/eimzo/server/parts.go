@@ -38,7 +38,8 @@ func (s *Server) complete() (err error) {
 		}
 	}
 	s.closers = append(s.closers, d.Challenges.Close)
-	client := revocation.NewHTTPClient()
+	client := s.newTrustClient()
+	s.client = client
 	s.closers = append(s.closers, func() error { client.CloseIdleConnections(); return nil })
 	if d.Revocation == nil {
 		s.openRevocation(client)
@@ -47,7 +48,7 @@ func (s *Server) complete() (err error) {
 	}
 	if d.TSA == nil {
 		d.TSA = timestamping.New(timestamping.Options{
-			URLs: c.TSPURLs, HTTP: client, Now: d.Now, Timeout: s.patience, Check: s.checkToken,
+			URLs: c.TSPURLs, HTTP: client, Now: d.Now, Timeout: s.patience, Check: s.checkToken, Observe: s.observeTimestamp,
 		})
 	}
 	return nil
@@ -65,7 +66,7 @@ func (s *Server) openRevocation(client *http.Client) {
 	if keep == 0 {
 		keep = -1 // who asks at the same time still shares a question
 	}
-	cache := revocation.NewCache(revocation.New(o), revocation.CacheOptions{Cap: keep, Timeout: s.patience, Now: d.Now})
+	cache := revocation.NewCache(revocation.New(o), revocation.CacheOptions{Cap: keep, Timeout: s.patience, Now: d.Now, Observe: s.observeRevocation})
 	s.closers = append(s.closers, cache.Close)
 	d.Revocation, s.fresh = cache, cache.Fresh()
 }
@@ -86,6 +87,7 @@ func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
 		ConnectTimeout:   c.ConnectTimeout,
 		Timeout:          c.Deadline,
 		Prefix:           c.Prefix,
+		Observe:          d.Metrics.Store,
 	}
 	if c.TLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -247,6 +247,7 @@ func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, h http.Handler)
 // metricsHandler is the metrics' own port: /metrics and nothing else.
 func (s *Server) metricsHandler() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/metrics", s.deps.Metrics.Handler())
 	return mux
 }
 

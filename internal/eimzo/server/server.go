@@ -17,7 +17,10 @@ import (
 	"time"
 
 	"imzo/internal/eimzo/dsv"
+	"imzo/internal/health"
 	"imzo/internal/httpx"
+	"imzo/internal/metrics"
+	"imzo/internal/ratelimit"
 	"imzo/internal/store"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -54,6 +57,8 @@ type Deps struct {
 	// VPNKey is the certificate that /ping and /info show, by default that of
 	// the trust link.
 	VPNKey *cert.Certificate
+	// Metrics counts; by default a new set.
+	Metrics *metrics.Metrics
 	// CheckSignature replaces the check of certificate signatures, for a
 	// cache; see verify.Options.
 	CheckSignature func(child, issuer *cert.Certificate) error
@@ -86,6 +91,9 @@ func (d Deps) withDefaults() Deps {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
+	if d.Metrics == nil {
+		d.Metrics = metrics.New(d.Version)
+	}
 	return d
 }
 
@@ -98,6 +106,8 @@ type Server struct {
 	table    []route
 	routes   map[string]route // by path
 	patience time.Duration    // remoteBudget
+	limits   map[string]*ratelimit.Limiter
+	client   *http.Client // to the trust services
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
 
@@ -129,6 +139,8 @@ func New(c Config, d Deps) (*Server, error) {
 	for _, r := range s.table {
 		s.routes[r.path] = r
 	}
+	s.limits = s.rateLimits()
+	s.deps.Metrics.Expiries(s.expiries, s.deps.Now)
 	return s, nil
 }
 
@@ -163,6 +175,9 @@ func (s *Server) routeTable() []route {
 		{path: "/backend/pkcs7/verify/detached", side: backend, serve: s.verifyDetached},
 		{path: "/frontend/pkcs7/make-attached", side: anyone, serve: s.makeAttached},
 		{path: "/frontend/pkcs7/join", side: anyone, serve: s.join},
+		{path: "/healthz/live", side: operation, serve: health.Live().ServeHTTP},
+		{path: "/healthz/ready", side: operation, serve: health.NewReady(s.readiness(), health.Options{}).ServeHTTP},
+		{path: "/metrics", side: operation, serve: s.deps.Metrics.Handler().ServeHTTP},
 		{path: "/openapi.json", side: operation, serve: s.openapi},
 	}
 }
@@ -183,7 +198,7 @@ func (s *Server) Handler() http.Handler { return s.handler(true) }
 
 // handler serves all routes, or only those that the world may call.
 func (s *Server) handler(all bool) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.counted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, ok := s.routes[r.URL.Path]
 		if !ok || !all && route.side != anyone {
 			httpx.Text(w, http.StatusNotFound, "there is no such method")
@@ -195,8 +210,11 @@ func (s *Server) handler(all bool) http.Handler {
 			httpx.Text(w, http.StatusUnauthorized, "backend.token is set: send it as Authorization: Bearer TOKEN")
 			return
 		}
+		if !s.admit(w, r) {
+			return
+		}
 		route.serve(w, r)
-	})
+	}))
 }
 
 // authorized tells whether a caller of /backend knows the token, if there is
@@ -250,65 +268,4 @@ func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 		Now:               s.deps.Now,
 		CheckSignature:    s.deps.CheckSignature,
 	}
-}
-
-// logVerdict writes the audit line of a verdict: about whose certificates, what
-// and why, and nothing of the content.
-func (s *Server) logVerdict(r *http.Request, o outcome, serials []string, failure *verify.Failure) {
-	attrs := []slog.Attr{
-		slog.String("id", httpx.RequestID(r.Context())),
-		slog.String("route", r.URL.Path),
-		slog.Int("status", o.status),
-		slog.String("ip", userIP(r)),
-		slog.String("host", origin(r)),
-	}
-	if len(serials) > 0 {
-		attrs = append(attrs, slog.Any("serials", serials))
-	}
-	if failure != nil {
-		attrs = append(attrs,
-			slog.String("check", string(failure.Check.Name)),
-			slog.String("subIndication", string(failure.Check.SubIndication)),
-			slog.String("cause", clip(failure.Error(), maxLoggedCause)))
-	} else if o != success {
-		attrs = append(attrs, slog.String("cause", string(o.message)))
-	}
-	level := slog.LevelInfo
-	if o.status == statusUnknown || failure != nil && failure.Check.Result == verify.Indeterminate {
-		level = slog.LevelWarn // somebody whom we depend on does not answer
-	}
-	s.deps.Logger.LogAttrs(r.Context(), level, "verdict", attrs...)
-	httpx.Annotate(r.Context(), slog.Int("status", o.status))
-	if len(serials) > 0 {
-		httpx.Annotate(r.Context(), slog.String("serial", serials[0]))
-	}
-}
-
-// signerSerials lists the serial numbers of the certificates of a report's
-// signers, as the documents name them where it does not have them.
-func signerSerials(report *verify.Report) []string {
-	var serials []string
-	for _, signer := range report.Signers {
-		serial := signer.SID.String()
-		if c := signer.Certificate; c != nil {
-			serial = c.SerialHex()
-		}
-		serials = append(serials, clip(serial, maxLoggedSerial))
-	}
-	return serials
-}
-
-// What a document says of itself has no limit but its own, and must not fill
-// the log. A serial number has 33 octets at most.
-const (
-	maxLoggedSerial = 80
-	maxLoggedCause  = 1000
-)
-
-// clip cuts text for the log.
-func clip(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
 }

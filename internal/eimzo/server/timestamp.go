@@ -34,7 +34,7 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 	var no *notStampable
 	switch {
 	case errors.As(err, &no):
-		s.logVerdict(r, no.outcome, nil, formatFailure(no.cause))
+		s.logVerdict(r, no.outcome, audited{document: document}, formatFailure(no.cause))
 		writeJSON(w, timestampView{TimestampedSignerList: []subjectCertificateView{}, result: s.result(r, no.outcome, formatFailure(no.cause), nil)})
 		return
 	case err != nil:
@@ -47,7 +47,7 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
 		serials = append(serials, c.SerialHex())
 	}
-	s.logVerdict(r, success, serials, nil)
+	s.logVerdict(r, success, audited{stamped, serials}, nil)
 	writeJSON(w, v)
 }
 
@@ -76,7 +76,7 @@ func (s *Server) timestampData(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.logVerdict(r, success, nil, nil)
+	s.logVerdict(r, success, audited{document: token.Raw}, nil)
 	writeJSON(w, tokenView{TimestampToken: token.Raw, result: s.result(r, success, nil, nil)})
 }
 

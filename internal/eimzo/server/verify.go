@@ -35,7 +35,7 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request, document, conten
 		return
 	}
 	o, failure := judgeDocument(report)
-	s.logVerdict(r, o, signerSerials(report), failure)
+	s.logVerdict(r, o, audited{document, signerSerials(report)}, failure)
 	v := verifyView{PKCS7Info: s.render.report(report), result: s.result(r, o, failure, report)}
 	if failure != nil && failure.Signer >= 0 && v.PKCS7Info != nil {
 		v.FailedSignerInfo = v.PKCS7Info.Signers[failure.Signer]

@@ -383,7 +383,7 @@ func TestADocumentCannotFillTheLog(t *testing.T) {
 	w := newWorld(t)
 	r := httptest.NewRequest("POST", pathAttached, nil)
 	failure := formatFailure(errors.New(strings.Repeat("\u042f", 1<<20)))
-	w.server.logVerdict(r, notPKCS7, signerSerials(&verify.Report{Signers: []*verify.Signer{long}}), failure)
+	w.server.logVerdict(r, notPKCS7, audited{serials: signerSerials(&verify.Report{Signers: []*verify.Signer{long}})}, failure)
 	if line := w.logs.String(); len(line) > 2000 || !strings.Contains(line, "key 0000") || !strings.Contains(line, "\u042f...") {
 		t.Errorf("%d octets: %.3000s", len(line), line)
 	}

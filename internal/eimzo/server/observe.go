@@ -1,0 +1,152 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"imzo/internal/httpx"
+	"imzo/internal/metrics"
+	"imzo/internal/revocation"
+	"imzo/internal/timestamping"
+	"imzo/verify"
+)
+
+// audited is what the audit line of a verdict says of a request beyond the
+// verdict.
+type audited struct {
+	// document is what was judged: its digest stands in the line.
+	document []byte
+	serials  []string
+}
+
+// logVerdict writes the audit line of a verdict: about which document (by its
+// digest), whose certificates, what and why, and nothing of the content. It
+// counts the verdict, too.
+func (s *Server) logVerdict(r *http.Request, o outcome, about audited, failure *verify.Failure) {
+	attrs := []slog.Attr{
+		slog.String("id", httpx.RequestID(r.Context())),
+		slog.String("route", r.URL.Path),
+		slog.Int("status", o.status),
+		slog.String("code", o.code()),
+		slog.String("ip", userIP(r)),
+		slog.String("host", origin(r)),
+	}
+	if about.document != nil {
+		digest := sha256.Sum256(about.document)
+		attrs = append(attrs, slog.String("documentSHA256", hex.EncodeToString(digest[:])))
+	}
+	if len(about.serials) > 0 {
+		attrs = append(attrs, slog.Any("serials", about.serials))
+	}
+	if failure != nil {
+		attrs = append(attrs,
+			slog.String("check", string(failure.Check.Name)),
+			slog.String("subIndication", string(failure.Check.SubIndication)),
+			slog.String("cause", clip(failure.Error(), maxLoggedCause)))
+	}
+	level := slog.LevelInfo
+	if o.status == statusUnknown || failure != nil && failure.Check.Result == verify.Indeterminate {
+		level = slog.LevelWarn // somebody whom we depend on does not answer
+	}
+	s.deps.Logger.LogAttrs(r.Context(), level, "verdict", attrs...)
+	s.deps.Metrics.Verdict(r.URL.Path, o.status)
+	httpx.Annotate(r.Context(), slog.Int("status", o.status))
+	if len(about.serials) > 0 {
+		httpx.Annotate(r.Context(), slog.String("serial", about.serials[0]))
+	}
+}
+
+// code is the machine-readable name of an outcome.
+func (o outcome) code() string {
+	if o.message == MessageNone {
+		return "ok"
+	}
+	return string(o.message)
+}
+
+// signerSerials lists the serial numbers of the certificates of a report's
+// signers, as the documents name them where it does not have them.
+func signerSerials(report *verify.Report) []string {
+	var serials []string
+	for _, signer := range report.Signers {
+		serial := signer.SID.String()
+		if c := signer.Certificate; c != nil {
+			serial = c.SerialHex()
+		}
+		serials = append(serials, clip(serial, maxLoggedSerial))
+	}
+	return serials
+}
+
+// What a document says of itself has no limit but its own, and must not fill
+// the log. A serial number has 33 octets at most.
+const (
+	maxLoggedSerial = 80
+	maxLoggedCause  = 1000
+)
+
+// clip cuts text for the log.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// counted counts requests and how long they take.
+func (s *Server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		end := s.deps.Metrics.Begin()
+		start := time.Now()
+		out := &coded{ResponseWriter: w, code: http.StatusOK}
+		defer func() {
+			path := ""
+			if _, ok := s.routes[r.URL.Path]; ok {
+				path = r.URL.Path
+			}
+			end(path, out.code, time.Since(start))
+		}()
+		h.ServeHTTP(out, r)
+	})
+}
+
+// coded remembers the HTTP status of an answer.
+type coded struct {
+	http.ResponseWriter
+	code int
+}
+
+// Unwrap is for http.ResponseController.
+func (w *coded) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *coded) WriteHeader(code int) {
+	w.code = code
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// observeRevocation counts what asking for a status came to. The address stays
+// out: it may come from a certificate.
+func (s *Server) observeRevocation(e revocation.Event) {
+	s.deps.Metrics.Revocation(string(e.Kind), e.Took)
+}
+
+func (s *Server) observeTimestamp(e timestamping.Event) { s.deps.Metrics.Timestamp(e.Err, e.Took) }
+
+// expiries lists the certificates whose end stops the server from working.
+func (s *Server) expiries() []metrics.Expiry {
+	var list []metrics.Expiry
+	for _, c := range s.anchors().Certificates() {
+		list = append(list, metrics.Expiry{Kind: "root", Serial: c.SerialHex(), Subject: c.Subject.String(), NotAfter: c.NotAfter})
+	}
+	if c := s.deps.VPNKey; c != nil {
+		list = append(list, metrics.Expiry{Kind: "link", Serial: c.SerialHex(), Subject: c.Subject.String(), NotAfter: c.NotAfter})
+	}
+	if pair := s.certificate.Load(); pair != nil && pair.Leaf != nil {
+		list = append(list, metrics.Expiry{Kind: "tls", Serial: pair.Leaf.SerialNumber.Text(16), Subject: pair.Leaf.Subject.String(), NotAfter: pair.Leaf.NotAfter})
+	}
+	return list
+}
