@@ -200,3 +200,49 @@ func TestServersTellOfThemselves(t *testing.T) {
 		t.Errorf("%s %v", at, err)
 	}
 }
+
+func TestServersTellHowTheyAre(t *testing.T) {
+	w := startWorld(t)
+	ctx := t.Context()
+	if live, err := w.client.Live(ctx); err != nil || live.Status != "ok" {
+		t.Error(live, err)
+	}
+	ready, err := w.client.Ready(ctx)
+	if err != nil || len(ready.Checks) == 0 {
+		t.Error(ready, err)
+	}
+	if text, err := w.client.Metrics(ctx); err != nil || !strings.Contains(string(text), "imzo_") {
+		t.Errorf("%.200s %v", text, err)
+	}
+	if text, err := w.client.OpenAPI(ctx); err != nil || !strings.HasPrefix(string(text), "{") {
+		t.Errorf("%.200s %v", text, err)
+	}
+}
+
+func TestAServerThatTrustsNobodyIsNotReady(t *testing.T) {
+	w := startWorld(t)
+	w.clock.Add(int64(100 * 365 * 24 * time.Hour)) // no root is valid any more
+	ready, err := w.client.Ready(t.Context())
+	if !errors.Is(err, client.ErrNotReady) || !strings.Contains(err.Error(), "trust: ") || ready.Status != "failed" {
+		t.Error(ready, err)
+	}
+}
+
+func TestTheBackEndIsClosedWithoutTheToken(t *testing.T) {
+	w := startWorld(t)
+	for _, token := range []client.Token{"", "another-secret-of-24-characters"} {
+		c, err := client.New(w.http.URL, client.Options{Token: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.VerifyAttached(t.Context(), user, w.sign("x"))
+		var answer *client.HTTPError
+		if !errors.As(err, &answer) || answer.StatusCode != 401 || answer.RequestID == "" {
+			t.Error(err)
+		}
+		if _, err := c.Challenge(t.Context()); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}

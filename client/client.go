@@ -165,6 +165,7 @@ type request struct {
 	body         []byte
 	stream       io.Reader // instead of body; cannot be sent again
 	once         bool      // must not be sent again
+	also         int       // an HTTP status that is an answer like 200, if its type is right
 }
 
 const (
@@ -291,14 +292,16 @@ func (c *Client) try(ctx context.Context, r request) ([]byte, http.Header, error
 		return nil, nil, &networkError{r.path, withoutURL(err)}
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, nil, newHTTPError(r.path, response)
-	}
 	want := r.accept
 	if want == "" {
 		want = typeJSON
 	}
-	if got, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || got != want {
+	got, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	expected := err == nil && got == want
+	if response.StatusCode != http.StatusOK && (response.StatusCode != r.also || !expected) {
+		return nil, nil, newHTTPError(r.path, response)
+	}
+	if !expected {
 		return nil, nil, fmt.Errorf("%s: %w: it is %q, not %s", r.path, ErrAnswer, response.Header.Get("Content-Type"), want)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxResponse+1))

@@ -337,3 +337,19 @@ func TestDatesHaveTheZoneOfTheServer(t *testing.T) {
 		}
 	}
 }
+
+func TestAReadinessThatIsNoneIsAnError(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no upstream", http.StatusServiceUnavailable)
+		},
+		"another answer":   answerWith(`{}`),
+		"half an answer":   answerWith(`{"status":`),
+		"no such endpoint": http.NotFound,
+	} {
+		c, _ := serverOf(t, h, Options{})
+		if _, err := c.Ready(t.Context()); err == nil {
+			t.Errorf("%s: ready", name)
+		}
+	}
+}
