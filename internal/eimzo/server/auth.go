@@ -72,7 +72,7 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 		return authentication{outcome: outsideWindow, report: report}, nil
 	}
 	if !report.Valid() {
-		o, failure := judgeAnswer(report)
+		o, failure := s.judgeAnswer(report)
 		return authentication{o, report, failure}, nil
 	}
 
@@ -85,7 +85,7 @@ func (s *Server) authenticate(ctx context.Context, document []byte) (authenticat
 	}
 	policy.SkipRevocation = false
 	report = evidence.Judge(policy)
-	o, failure := judgeAnswer(report)
+	o, failure := s.judgeAnswer(report)
 	return authentication{o, report, failure}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	_ "time/tzdata" // a static binary on an empty image has no zone files
 
 	"imzo/internal/config"
+	"imzo/internal/i18n"
 	"imzo/pki/ber"
 	"imzo/pki/ocsp"
 )
@@ -50,7 +51,7 @@ type Config struct {
 	// Location is the zone of all dates in replies.
 	Location *time.Location
 	// Language is that of messages when a request asks for none we have.
-	Language string
+	Language i18n.Language
 
 	// OCSPURLs and TSPURLs replace the addresses in certificates unless empty.
 	OCSPURLs, TSPURLs []string
@@ -174,7 +175,7 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 		CheckCARevocation:  v.Bool("revocation.ca"),
 		AuthWindow:         time.Duration(v.Int("auth.service.valid.minutes.window")) * time.Minute,
 		Location:           v.Location("time.zone"),
-		Language:           v.String("message.language"),
+		Language:           i18n.Language(v.String("message.language")),
 
 		OCSPURLs: v.Strings("ocsp.url"),
 		TSPURLs:  v.Strings("tsp.url"),

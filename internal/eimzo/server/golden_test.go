@@ -94,6 +94,8 @@ func format(text string) string {
 // format of its value.
 func shape(t testing.TB, text []byte) string {
 	t.Helper()
+	// What the original does not have, at the end of every reply.
+	text = bytes.Replace(text, []byte(`,"code":"ok"}`), []byte("}"), 1)
 	var out strings.Builder
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -189,7 +191,7 @@ func TestRepliesHaveTheShapeOfTheGuide(t *testing.T) {
 			`"documentBase64":"c29tZSBkb2N1bWVudA\u003d\u003d"`, `"digest":"3369cd520c8e556502b9bc0ac34ca69cafee96f2f4a8371a63d4dd7d3a458d05"`,
 			`"subjectName":"CN\u003dsfasdfa s asdfasd,1.2.860.3.16.1.2\u003d11111111111111"`, `"issuer":"CN\u003dTestCA,O\u003dtest.e-imzo.uz"`,
 			`"keyAlgName":"OZDST-1092-2009-2"`, `"signAlgName":"OZDST-1106-2009-2-AwithOZDST-1092-2009-2"`, `"tsaPolicy":"1.2.860.3.2.11.1"`,
-			`"hashAlgorithm":"1.2.860.3.15.1.3.2.1.1"`, `"tsa":"6: http://test.e-imzo.uz/cams/tst"`, `"status":1,"message":""}`,
+			`"hashAlgorithm":"1.2.860.3.15.1.3.2.1.1"`, `"tsa":"6: http://test.e-imzo.uz/cams/tst"`, `"status":1,"message":"","code":"ok"}`,
 		} {
 			if !bytes.Contains(got, []byte(field)) {
 				t.Errorf("no %s in %s", field, got)

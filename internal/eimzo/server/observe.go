@@ -60,14 +60,6 @@ func (s *Server) logVerdict(r *http.Request, o outcome, about audited, failure *
 	}
 }
 
-// code is the machine-readable name of an outcome.
-func (o outcome) code() string {
-	if o.message == MessageNone {
-		return "ok"
-	}
-	return string(o.message)
-}
-
 // signerSerials lists the serial numbers of the certificates of a report's
 // signers, as the documents name them where it does not have them.
 func signerSerials(report *verify.Report) []string {

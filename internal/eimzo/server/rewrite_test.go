@@ -242,7 +242,7 @@ func TestTimestampOfDataIsATokenOverItsDigest(t *testing.T) {
 	if err := tok.VerifySignature(); err != nil {
 		t.Error(err)
 	}
-	if want := `{"timestampTokenB64":"`; !strings.HasPrefix(v.raw, want) || !strings.HasSuffix(v.raw, `","status":1,"message":""}`) {
+	if want := `{"timestampTokenB64":"`; !strings.HasPrefix(v.raw, want) || !strings.HasSuffix(v.raw, `","status":1,"message":"","code":"ok"}`) {
 		t.Errorf("%.200s", v.raw)
 	}
 }

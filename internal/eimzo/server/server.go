@@ -229,12 +229,6 @@ func (s *Server) authorized(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(want[:], have[:]) == 1
 }
 
-// result is the end of a reply. failure is what stands behind an outcome, and
-// report what was verified; both may be nil.
-func (s *Server) result(r *http.Request, o outcome, failure *verify.Failure, report *verify.Report) result {
-	return result{Status: o.status, Message: RussianMessages(o.message)}
-}
-
 // anchors are the roots trusted now; a reload replaces them.
 func (s *Server) anchors() *cert.Pool { return s.trusted.Load() }
 

@@ -1,6 +1,13 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"imzo/pki/ber"
+	"imzo/pki/cert"
 	"imzo/verify"
 )
 
@@ -17,6 +24,8 @@ const (
 	tsaSignature      = -21 // timestamp's signature or imprint invalid
 	tsaCertificate    = -22 // TSA's certificate invalid
 	tsaValidity       = -23 // TSA's certificate not valid at the signing date
+	statusPolicy      = -24 // certificate policy not in the allowed set (server 2)
+	statusCA          = -25 // CA certificate not allowed (server 2)
 )
 
 // Message names a sentence for people that goes with a status. Sites show it
@@ -36,6 +45,8 @@ const (
 	MessageTSASignature        Message = "tsaSignature"
 	MessageTSACertificate      Message = "tsaCertificate"
 	MessageTSAValidity         Message = "tsaValidity"
+	MessagePolicy              Message = "policy"
+	MessageCA                  Message = "ca"
 	MessageNotPKCS7            Message = "notPKCS7"
 	MessageAlreadyAttached     Message = "alreadyAttached"
 	MessageNotAttached         Message = "notAttached"
@@ -43,31 +54,6 @@ const (
 	MessageDocumentsDiffer     Message = "documentsDiffer"
 	MessageTimestampImpossible Message = "timestampImpossible"
 )
-
-// russian are the texts of the guide's tables, and in their manner those of
-// what the tables do not distinguish.
-var russian = map[Message]string{
-	MessageNone:                "",
-	MessageStatusUnknown:       "Не удалось проверить статус сертификата. Посмотрите лог E-IMZO-SERVER.",
-	MessageSigningTime:         "Время подписи недействительна. Проверьте дату и время компьютера пользователя.",
-	MessageSignature:           "ЭЦП недействительна",
-	MessageCertificate:         "Сертификат недействителен",
-	MessageValidity:            "Сертификат недействителен на дату подписи",
-	MessageChallenge:           "Не найден challenge или срок его истек. Повторите заново.",
-	MessageTSAStatusUnknown:    "Не удалось проверить статус сертификата Timestamp. Посмотрите лог E-IMZO-SERVER.",
-	MessageTSASignature:        "ЭЦП или хеш Timestamp недействительна",
-	MessageTSACertificate:      "Сертификат Timestamp недействителен",
-	MessageTSAValidity:         "Сертификат Timestamp недействителен на дату подписи",
-	MessageNotPKCS7:            "Документ не является PKCS#7",
-	MessageAlreadyAttached:     "Документ PKCS#7 уже содержит исходные данные",
-	MessageNotAttached:         "Документ PKCS#7 не содержит исходных данных",
-	MessageDocumentDiffers:     "Исходный документ не соответствует подписанному",
-	MessageDocumentsDiffer:     "Документы PKCS#7 содержат разные исходные данные",
-	MessageTimestampImpossible: "К этому документу нельзя присоединить Timestamp",
-}
-
-// RussianMessages is the default of Deps.Messages.
-func RussianMessages(m Message) string { return russian[m] }
 
 // outcome is a status with its message: what a reply says of a document.
 type outcome struct {
@@ -87,6 +73,8 @@ var (
 	tsaInvalid          = outcome{tsaCertificate, MessageTSACertificate}
 	tsaTooOld           = outcome{tsaValidity, MessageTSAValidity}
 	tsaStatusNotKnown   = outcome{tsaUnknown, MessageTSAStatusUnknown}
+	policyNotAllowed    = outcome{statusPolicy, MessagePolicy}
+	caNotAllowed        = outcome{statusCA, MessageCA}
 	notPKCS7            = outcome{statusSignature, MessageNotPKCS7}
 	alreadyAttached     = outcome{statusSignature, MessageAlreadyAttached}
 	notAttached         = outcome{statusSignature, MessageNotAttached}
@@ -155,11 +143,22 @@ func outcomeOf(c verify.Check, p place) outcome {
 
 // judgeDocument returns the outcome of a report for /backend/pkcs7/verify: the
 // first failure of the first signer with one. failure is nil on success.
-func judgeDocument(r *verify.Report) (o outcome, failure *verify.Failure) {
-	if r.Valid() {
+func (s *Server) judgeDocument(r *verify.Report) (o outcome, failure *verify.Failure) {
+	if !r.Valid() {
+		failure = r.FirstFailure()
+	}
+	// A signer who may not sign here comes before one whose signature is
+	// wrong, if he stands before him.
+	before := len(r.Signers)
+	if failure != nil {
+		before = max(failure.Signer, 0)
+	}
+	if o, refused := s.notAllowed(r.Signers[:before]); refused != nil {
+		return o, refused
+	}
+	if failure == nil {
 		return success, nil
 	}
-	failure = r.FirstFailure()
 	where := inSigner
 	if failure.TimeStamp >= 0 {
 		where = inToken
@@ -169,10 +168,55 @@ func judgeDocument(r *verify.Report) (o outcome, failure *verify.Failure) {
 
 // judgeAnswer does the same for /backend/auth. A timestamp is not needed
 // there, but one that is wrong makes the answer wrong.
-func judgeAnswer(r *verify.Report) (o outcome, failure *verify.Failure) {
+func (s *Server) judgeAnswer(r *verify.Report) (o outcome, failure *verify.Failure) {
 	if r.Valid() {
+		if o, refused := s.notAllowed(r.Signers); refused != nil {
+			return o, refused
+		}
 		return success, nil
 	}
 	failure = r.FirstFailure()
 	return outcomeOf(failure.Check, inAuth), failure
+}
+
+// Checks of this server's own, beside those of package verify: policy.allowed
+// and ca.allowed.
+const (
+	checkPolicy verify.CheckName = "policy"
+	checkCA     verify.CheckName = "ca"
+)
+
+// notAllowed finds the first of signers whose signatures are valid, and whom
+// the configuration leaves out all the same.
+func (s *Server) notAllowed(signers []*verify.Signer) (outcome, *verify.Failure) {
+	refuse := func(i int, o outcome, name verify.CheckName, sub verify.SubIndication, err error) (outcome, *verify.Failure) {
+		return o, &verify.Failure{Signer: i, TimeStamp: -1, Check: verify.Check{Name: name, Result: verify.Failed, SubIndication: sub, Err: err}}
+	}
+	for i, signer := range signers {
+		if allowed := s.config.AllowedPolicies; len(allowed) > 0 &&
+			!slices.ContainsFunc(signer.Policies, func(p ber.OID) bool { return slices.Contains(allowed, p.String()) }) {
+			return refuse(i, policyNotAllowed, checkPolicy, verify.SigConstraintsFailure, errors.New("the certificate has none of the policies of policy.allowed"))
+		}
+		if allowed := s.config.AllowedCAs; len(allowed) > 0 {
+			ca := issuerOf(signer)
+			if ca == nil || !slices.Contains(allowed, ca.SerialHex()) && !slices.Contains(allowed, fingerprintHex(ca)) {
+				return refuse(i, caNotAllowed, checkCA, verify.ChainConstraintsFailure, errors.New("the certificate's CA is not one of ca.allowed"))
+			}
+		}
+	}
+	return success, nil
+}
+
+// issuerOf returns the certificate of the CA that has issued a signer's, as
+// the path to the anchor has it.
+func issuerOf(signer *verify.Signer) *cert.Certificate {
+	if signer.Path == nil || len(signer.Path.Certificates) < 2 {
+		return nil
+	}
+	return signer.Path.Issuer()
+}
+
+func fingerprintHex(c *cert.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }

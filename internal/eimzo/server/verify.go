@@ -34,7 +34,7 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request, document, conten
 		s.refuse(w, r, err)
 		return
 	}
-	o, failure := judgeDocument(report)
+	o, failure := s.judgeDocument(report)
 	s.logVerdict(r, o, audited{document, signerSerials(report)}, failure)
 	v := verifyView{PKCS7Info: s.render.report(report), result: s.result(r, o, failure, report)}
 	if failure != nil && failure.Signer >= 0 && v.PKCS7Info != nil {

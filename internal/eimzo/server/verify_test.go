@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"imzo/internal/i18n"
 	"imzo/internal/testpki"
 	"imzo/pki/ber"
 	"imzo/pki/cert"
@@ -244,7 +245,7 @@ func TestVerifyAnswersNoDocumentWithAStatusOnly(t *testing.T) {
 		for _, body := range []struct{ path, text string }{{pathAttached, b64(document)}, {pathDetached, b64([]byte("x")) + "|" + b64(document)}} {
 			v := w.post(t, body.path, body.text)
 			v.want(t, statusSignature, MessageSignature)
-			if want := `{"status":-10,"message":"ЭЦП недействительна"}`; v.raw != want {
+			if want := `{"status":-10,"message":"ЭЦП недействительна","code":"signature"}`; v.raw != want {
 				t.Errorf("%s: %.1500s", name, v.raw)
 			}
 		}
@@ -390,14 +391,12 @@ func TestADocumentCannotFillTheLog(t *testing.T) {
 }
 
 func TestEveryStatusHasAText(t *testing.T) {
-	for m, text := range russian {
-		if (m == MessageNone) != (text == "") {
-			t.Errorf("%q: %q", m, text)
-		}
+	if text := MessageNone.text(i18n.Russian); text != "" {
+		t.Error(text)
 	}
 	for name, m := range meanings {
 		for _, o := range []outcome{m.signer, m.token, m.auth} {
-			if _, ok := russian[o.message]; !ok || o.status >= 0 {
+			if !i18n.Has("status."+string(o.message)) || o.status >= 0 {
 				t.Errorf("%s: %+v", name, o)
 			}
 		}

@@ -5,9 +5,13 @@ package server
 // field out. Fields of dates hold text in the zone of the server.
 
 // result ends every business reply. Status 1 is success; Message is then "".
+// The original has no more than these two. Code is the same in every language
+// and version, "ok" on success; RequestID finds the request in the log.
 type result struct {
-	Status  int    `json:"status"`
-	Message string `json:"message"`
+	Status    int    `json:"status"`
+	Message   string `json:"message"`
+	Code      string `json:"code,omitempty"`
+	RequestID string `json:"requestId,omitempty"`
 }
 
 // pingView is the reply of /ping (guide 2.1).
