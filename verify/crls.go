@@ -3,9 +3,9 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"imzo/pki/cert"
-	"imzo/pki/cms"
 	"imzo/pki/crl"
 )
 
@@ -21,36 +21,33 @@ var (
 // checkCRLs checks that every CRL in the document is signed by a certificate
 // that is there or known. Their content counts for nothing: status is asked
 // for anew. But no octet of a document may change unnoticed.
-func checkCRLs(sd *cms.SignedData, known []*cert.Certificate) error {
-	if len(sd.CRLs) > maxCRLs {
+func (x *examiner) checkCRLs(known *cert.Bag) error {
+	if len(x.sd.CRLs) > maxCRLs {
 		return errTooManyCRLs
 	}
-	for i, raw := range sd.CRLs {
-		if err := checkCRL(raw, sd.Certificates, known); err != nil {
+	for i, raw := range x.sd.CRLs {
+		if err := x.checkCRL(raw, known); err != nil {
 			return fmt.Errorf("%w: CRL %d: %w", errCRL, i, err)
 		}
 	}
 	return nil
 }
 
-func checkCRL(raw []byte, lists ...[]*cert.Certificate) error {
+func (x *examiner) checkCRL(raw []byte, known *cert.Bag) error {
 	list, err := crl.Parse(raw)
 	if err != nil {
 		return err
 	}
 	err = errors.New("its issuer is not there")
-	tried := 0
-	for _, certs := range lists {
-		for _, c := range certs {
-			if !list.Issuer.Equal(c.Subject) {
-				continue
-			}
-			if tried++; tried > maxCandidates {
-				return err
-			}
-			if err = list.CheckSignatureFrom(c); err == nil {
-				return nil
-			}
+	for i, c := range slices.Concat(x.bag.Named(list.Issuer), known.Named(list.Issuer)) {
+		if i == maxCandidates {
+			break
+		}
+		if err := x.room.work.Spend(cert.SignatureWork(len(raw))); err != nil {
+			return err
+		}
+		if err = list.CheckSignatureFrom(c); err == nil {
+			return nil
 		}
 	}
 	return err

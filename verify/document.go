@@ -2,14 +2,19 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
+// ErrTwoContents tells that a content was given as it is and hashed as well.
+var ErrTwoContents = errors.New("content given twice, as it is and hashed")
+
 // Document verifies a CMS document, DER or BER. content is the content of a
-// detached one, and nil otherwise; an empty detached content is not nil.
+// detached one, and nil otherwise; an empty detached content is not nil. One
+// that is too large for memory goes into [Options].HashedContent instead.
 //
-// The error is for what is not the document's fault: ctx ended, or there are
-// no anchors ([ErrNoAnchors]). Whatever is wrong with the document, also that
+// The error is for what is not the document's fault: ctx ended, there are no
+// anchors ([ErrNoAnchors]), or two contents ([ErrTwoContents]). Whatever is wrong with the document, also that
 // it is no document at all, is in the [Report].
 func Document(ctx context.Context, document, content []byte, o Options) (*Report, error) {
 	e, err := Collect(ctx, document, content, o)
@@ -26,6 +31,9 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 	if o.Anchors.Len() == 0 {
 		return nil, ErrNoAnchors
 	}
+	if content != nil && o.HashedContent != nil {
+		return nil, ErrTwoContents
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -36,10 +44,11 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 	e := &Evidence{
 		Document: document,
 		Content:  content,
+		Hashed:   o.HashedContent,
 		Anchors:  o.Anchors.Certificates(),
 		At:       now(),
 	}
-	e.facts = examine(ctx, document, content, o.Anchors, e.At, o.CheckSignature)
+	e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.CheckSignature)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

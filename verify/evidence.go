@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"imzo/pki/cert"
+	"imzo/pki/cms"
 	"imzo/pki/ocsp"
 )
 
@@ -27,7 +28,9 @@ import (
 type Evidence struct {
 	Document []byte
 	// Content is that of a detached document, nil otherwise.
-	Content  []byte
+	Content []byte
+	// Hashed is the content instead, when that was not kept.
+	Hashed   *cms.HashedContent
 	Anchors  []*cert.Certificate
 	At       time.Time
 	Statuses []StatusAnswer
@@ -75,7 +78,7 @@ func (s StatusAnswer) answer() answer {
 func (e *Evidence) Judge(p Policy) *Report {
 	f := e.facts
 	if f == nil {
-		f = examine(context.Background(), e.Document, e.Content, cert.NewPool(e.Anchors...), e.At, nil)
+		f = examine(context.Background(), subject{e.Document, e.Content, e.Hashed}, cert.NewPool(e.Anchors...), e.At, nil)
 	}
 	answers := make(map[pair]answer, len(e.Statuses))
 	for _, s := range e.Statuses {
@@ -88,12 +91,13 @@ func (e *Evidence) Judge(p Policy) *Report {
 var errEvidence = errors.New("invalid evidence")
 
 type evidenceJSON struct {
-	At       time.Time    `json:"at"`
-	Document []byte       `json:"document"`
-	Detached bool         `json:"detached"`
-	Content  []byte       `json:"content,omitempty"`
-	Anchors  [][]byte     `json:"anchors"`
-	Statuses []statusJSON `json:"statuses"`
+	At       time.Time          `json:"at"`
+	Document []byte             `json:"document"`
+	Detached bool               `json:"detached"`
+	Content  []byte             `json:"content,omitempty"`
+	Hashed   *cms.HashedContent `json:"hashedContent,omitempty"`
+	Anchors  [][]byte           `json:"anchors"`
+	Statuses []statusJSON       `json:"statuses"`
 }
 
 type statusJSON struct {
@@ -105,7 +109,7 @@ type statusJSON struct {
 
 // MarshalJSON writes octets in base64 and digests in hex.
 func (e *Evidence) MarshalJSON() ([]byte, error) {
-	v := evidenceJSON{At: e.At, Document: e.Document, Detached: e.Content != nil, Content: e.Content, Anchors: [][]byte{}, Statuses: []statusJSON{}}
+	v := evidenceJSON{At: e.At, Document: e.Document, Detached: e.Content != nil, Content: e.Content, Hashed: e.Hashed, Anchors: [][]byte{}, Statuses: []statusJSON{}}
 	for _, c := range e.Anchors {
 		v.Anchors = append(v.Anchors, c.Raw)
 	}
@@ -126,7 +130,7 @@ func (e *Evidence) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return fmt.Errorf("%w: %w", errEvidence, err)
 	}
-	out := Evidence{At: v.At, Document: v.Document}
+	out := Evidence{At: v.At, Document: v.Document, Hashed: v.Hashed}
 	if v.Detached {
 		out.Content = append([]byte{}, v.Content...)
 	}

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +29,23 @@ const (
 	maxTokenCertificates = 32
 	// maxChain bounds the chain shown of a certificate without a path.
 	maxChain = 10
+
+	// maxWork bounds all searches and checks of signatures together, in units
+	// of about a microsecond (cert.Work): half a second, 2600 signatures. A
+	// document with all its limits reached honestly, 64 signers with a token
+	// each and 1000 certificates, takes half of it.
+	maxWork = 512 << 10
+	// maxNames bounds the octets of the names in all certificates of a
+	// document, which are compared with each other. 1000 certificates have
+	// 1.2 MB.
+	maxNames = 4 << 20
+	// maxShownNames and maxShown bound the octets of the names, and of the
+	// certificates, in a report, each as often as it is shown: with every
+	// signer and every token. 64 signers with a token each show 0.7 and 1 MB.
+	// JSON takes a dozen times the octets of a hostile name, so that this
+	// keeps a report below 16 MiB beside what the document itself holds.
+	maxShownNames = 1 << 20
+	maxShown      = 4 << 20
 )
 
 var (
@@ -39,6 +55,8 @@ var (
 	errTooManyNamed    = fmt.Errorf("more than %d certificates bear the name the signer gives", maxCandidates)
 	errAmbiguousSigner = errors.New("the signature verifies with several certificates")
 	errTooManyTokens   = fmt.Errorf("more than %d timestamp tokens, or %d in the document", maxTokens, maxDocumentTokens)
+	errNames           = fmt.Errorf("more than %d octets of names in the certificates", maxNames)
+	errShown           = fmt.Errorf("more than %d octets of certificates, or %d of names, to show of the signers", maxShown, maxShownNames)
 	errTokenBag        = fmt.Errorf("more than %d certificates in a timestamp token", maxTokenCertificates)
 )
 
@@ -83,16 +101,75 @@ type chainFacts struct {
 	shown   []*cert.Certificate // leaf first, those the document has
 }
 
+// subject is what is verified: a document and, when it is detached, its
+// content in one of two forms.
+type subject struct {
+	document []byte
+	content  []byte // nil unless given apart
+	hashed   *cms.HashedContent
+}
+
 // examiner holds what the examination of one document needs more than once.
 type examiner struct {
 	ctx     context.Context // of one call, to stop at
 	sd      *cms.SignedData
 	content []byte
+	hashed  *cms.HashedContent
+	bag     *cert.Bag // of sd
 	anchors *cert.Pool
 	at      time.Time
 	check   func(child, issuer *cert.Certificate) error
 	digests map[digestKey]digestResult
-	room    int // tokens that may still come
+	room    *room
+}
+
+// room is what is left of the limits of a document.
+type room struct {
+	work        *cert.Work
+	tokens      int
+	names       int // octets, in certificates
+	shown       int // octets of certificates in the report
+	shownNames  int // octets of names in the report
+	overcrowded error
+}
+
+// certificates counts the names of certificates that are about to be read.
+func (r *room) certificates(certs []*cert.Certificate) error {
+	for _, c := range certs {
+		if r.names -= nameOctets(c); r.names < 0 {
+			return errNames
+		}
+	}
+	return nil
+}
+
+func nameOctets(c *cert.Certificate) int {
+	n := len(c.RawSubject) + len(c.RawIssuer)
+	if c.AuthorityIssuer != nil {
+		n += len(c.AuthorityIssuer.Raw)
+	}
+	for _, d := range c.DirectoryNames {
+		n += len(d.Raw)
+	}
+	return n
+}
+
+// show counts what the report will show of a signer or a token.
+func (r *room) show(id cms.SignerIdentifier, chain []*cert.Certificate, path *cert.Path) {
+	r.shownNames -= len(id.Issuer.Raw)
+	one := func(c *cert.Certificate) {
+		r.shown -= len(c.Raw)
+		r.shownNames -= len(c.RawSubject) + len(c.RawIssuer)
+	}
+	for _, c := range chain {
+		one(c)
+	}
+	if path != nil {
+		one(path.Anchor())
+	}
+	if r.shown < 0 || r.shownNames < 0 {
+		r.overcrowded = errShown
+	}
 }
 
 type digestKey struct {
@@ -105,10 +182,10 @@ type digestResult struct {
 	err error
 }
 
-// examine collects the facts. content is nil unless given apart. When ctx ends
-// it leaves off, and what it returns is of no use.
-func examine(ctx context.Context, document, content []byte, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
-	sd, err := cms.Parse(document)
+// examine collects the facts. When ctx ends it leaves off, and what it returns
+// is of no use.
+func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
+	sd, err := cms.Parse(what.document)
 	if err != nil {
 		return &facts{format: err}
 	}
@@ -118,48 +195,61 @@ func examine(ctx context.Context, document, content []byte, anchors *cert.Pool, 
 		// What was signed as something else, such as a timestamp or a
 		// program, was not signed as a document.
 		f.format = fmt.Errorf("%w: content type %s", errContentType, sd.ContentType)
-	case !sd.Detached() && content != nil:
+	case !sd.Detached() && (what.content != nil || what.hashed != nil):
 		f.format = cms.ErrAttached
 	case len(sd.SignerInfos) == 0:
 		f.format = errNoSigners
+	}
+	limits := &room{work: cert.NewWork(maxWork), tokens: maxDocumentTokens, names: maxNames, shown: maxShown, shownNames: maxShownNames}
+	if f.format == nil {
+		f.format = limits.certificates(sd.Certificates)
 	}
 	if f.format != nil {
 		return f
 	}
 	x := &examiner{
 		ctx:     ctx,
-		room:    maxDocumentTokens,
 		sd:      sd,
-		content: content,
+		content: what.content,
+		hashed:  what.hashed,
+		bag:     cert.NewBag(sd.Certificates...),
 		anchors: anchors,
 		at:      at,
-		check:   remember(check),
 		digests: make(map[digestKey]digestResult),
+		room:    limits,
 	}
+	x.check = x.remember(check)
 	for _, si := range sd.SignerInfos {
 		if ctx.Err() != nil {
 			return f
 		}
 		f.signers = append(f.signers, x.signer(si))
+		if limits.overcrowded != nil {
+			return &facts{format: limits.overcrowded, sd: sd}
+		}
 	}
-	x.bag(f)
+	x.checkBags(f)
 	return f
 }
 
 // remember makes the signature check of each pair of certificates happen once
 // in a document: all its paths share their upper part.
-func remember(check func(child, issuer *cert.Certificate) error) func(child, issuer *cert.Certificate) error {
+func (x *examiner) remember(check func(child, issuer *cert.Certificate) error) func(child, issuer *cert.Certificate) error {
 	if check == nil {
 		check = (*cert.Certificate).CheckSignatureFrom
 	}
 	done := make(map[pair]error)
 	return func(child, issuer *cert.Certificate) error {
-		key := pairOf(child, issuer)
+		key := pair{x.bag.Fingerprint(child), x.bag.Fingerprint(issuer)}
 		err, ok := done[key]
-		if !ok {
-			err = check(child, issuer)
-			done[key] = err
+		if ok {
+			return err
 		}
+		if err := x.room.work.Spend(cert.SignatureWork(len(child.RawTBS))); err != nil {
+			return err
+		}
+		err = check(child, issuer)
+		done[key] = err
 		return err
 	}
 }
@@ -184,9 +274,10 @@ func (x *examiner) signer(si *cms.SignerInfo) *signerFacts {
 	x.tokens(s)
 	s.date, s.source = x.signingDate(s)
 	if c := s.identity.certificate; c != nil {
-		s.chain.path, s.chain.pathErr = x.path(c, x.sd.Certificates, s.date)
+		s.chain.path, s.chain.pathErr = x.path(c, s.date, x.bag)
 	}
-	s.chain.shown = shownChain(s.identity.shown(), s.chain.path, x.sd.Certificates)
+	s.chain.shown = shownChain(s.identity.shown(), s.chain.path, x.bag)
+	x.room.show(si.SID, s.chain.shown, s.chain.path)
 	return s
 }
 
@@ -203,8 +294,8 @@ func (id identity) shown() *cert.Certificate {
 // leave it open whom the signature is by.
 func (x *examiner) identify(si *cms.SignerInfo) identity {
 	var candidates []*cert.Certificate
-	for _, c := range x.sd.SignerCertificates(si) {
-		if !slices.ContainsFunc(candidates, c.Equal) {
+	for _, c := range x.bag.Certificates() {
+		if si.SID.Matches(c) {
 			candidates = append(candidates, c)
 		}
 	}
@@ -239,8 +330,13 @@ func (x *examiner) identify(si *cms.SignerInfo) identity {
 }
 
 func (x *examiner) verify(si *cms.SignerInfo, c *cert.Certificate, digest []byte) error {
+	// The attributes are hashed for the signature, and the certificate when
+	// they name it.
+	if err := x.room.work.Spend(cert.SignatureWork(len(si.RawSignedAttrs) + len(c.Raw))); err != nil {
+		return err
+	}
 	err := si.Verify(c, x.sd.ContentType, digest)
-	if errors.Is(err, alg.ErrNeedsMessage) {
+	if errors.Is(err, alg.ErrNeedsMessage) && x.hashed == nil {
 		return x.sd.Verify(si, c, x.content)
 	}
 	return err
@@ -251,7 +347,11 @@ func (x *examiner) contentDigest(si *cms.SignerInfo) ([]byte, error) {
 	key := digestKey{algorithm: si.DigestAlgorithm.OID, plain: si.RawSignedAttrs == nil}
 	d, ok := x.digests[key]
 	if !ok {
-		d.sum, d.err = x.sd.ContentDigest(si, x.content)
+		if x.hashed != nil {
+			d.sum, d.err = x.sd.HashedContentDigest(si, x.hashed)
+		} else {
+			d.sum, d.err = x.sd.ContentDigest(si, x.content)
+		}
 		x.digests[key] = d
 	}
 	return d.sum, d.err
@@ -307,62 +407,74 @@ func (x *examiner) signingDate(s *signerFacts) (time.Time, DateSource) {
 	return x.at, DateFromNow
 }
 
-func (x *examiner) path(c *cert.Certificate, bag []*cert.Certificate, at time.Time) (*cert.Path, error) {
+func (x *examiner) path(c *cert.Certificate, at time.Time, bags ...*cert.Bag) (*cert.Path, error) {
 	return cert.BuildPath(c, cert.PathOptions{
 		Anchors:        x.anchors,
-		Intermediates:  bag,
+		Bags:           bags,
 		At:             at,
 		CheckSignature: x.check,
+		Work:           x.room.work,
 	})
 }
 
-// bag checks all that rides along in the document, once all paths are known,
+// checkBags checks all that rides along in the document, once all paths are known,
 // for every signer alike: whose a certificate is cannot be told.
-func (x *examiner) bag(f *facts) {
+func (x *examiner) checkBags(f *facts) {
 	known := x.anchors.Certificates()
 	for _, s := range f.signers {
 		if s.chain.path != nil {
 			known = append(known, s.chain.path.Certificates...)
 		}
 	}
-	err := checkBag(x.sd, known)
+	err := x.checkBag(known)
 	for _, s := range f.signers {
 		s.chain.bagErr = err
 	}
 }
 
 // checkBag checks the certificates and CRLs that a SignedData carries.
-func checkBag(sd *cms.SignedData, known []*cert.Certificate) error {
-	if err := cert.CheckBag(sd.Certificates, known); err != nil {
+func (x *examiner) checkBag(known []*cert.Certificate) error {
+	bag := cert.NewBag(known...)
+	if err := x.bag.Check(bag, x.check, x.room.work); err != nil {
 		return err
 	}
-	return checkCRLs(sd, known)
+	return x.checkCRLs(bag)
 }
 
-// shownChain lists the certificate and its issuers as far as the bag has
+// shownChain lists the certificate and its issuers as far as the bags have
 // them: along the path, or without one by their names.
-func shownChain(leaf *cert.Certificate, path *cert.Path, bag []*cert.Certificate) []*cert.Certificate {
+func shownChain(leaf *cert.Certificate, path *cert.Path, bags ...*cert.Bag) []*cert.Certificate {
 	if leaf == nil {
 		return nil
 	}
 	out := []*cert.Certificate{leaf}
 	if path != nil {
 		for _, c := range path.Certificates[1:] {
-			if slices.ContainsFunc(bag, c.Equal) {
+			if slices.ContainsFunc(bags, func(b *cert.Bag) bool { return b.Contains(c) }) {
 				out = append(out, c)
 			}
 		}
 		return out
 	}
 	for len(out) < maxChain {
-		last := out[len(out)-1]
-		i := slices.IndexFunc(bag, func(c *cert.Certificate) bool {
-			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(out, c.Equal)
-		})
-		if i < 0 {
+		next := issuerOf(out, bags)
+		if next == nil {
 			break
 		}
-		out = append(out, bag[i])
+		out = append(out, next)
 	}
 	return out
+}
+
+// issuerOf returns the first certificate that by its name comes next in the
+// chain and is not in it.
+func issuerOf(chain []*cert.Certificate, bags []*cert.Bag) *cert.Certificate {
+	for _, b := range bags {
+		for _, c := range b.BySubject(chain[len(chain)-1].RawIssuer) {
+			if !slices.ContainsFunc(chain, c.Equal) {
+				return c
+			}
+		}
+	}
+	return nil
 }

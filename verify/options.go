@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"imzo/pki/cert"
+	"imzo/pki/cms"
 	"imzo/pki/ocsp"
 )
 
@@ -54,6 +55,11 @@ type Options struct {
 	// Revocation is asked for the status of certificates. Without one every
 	// status is unknown and no document is valid.
 	Revocation RevocationSource
+	// HashedContent is the content of a detached document that is too large
+	// to be given whole, hashed as it came; content is nil then. A digest
+	// that a signer uses and that is missing in it fails the signer, as does
+	// Ed25519 without signed attributes, which needs the content itself.
+	HashedContent *cms.HashedContent
 	// SkipRevocation leaves revocation out. The report says so.
 	SkipRevocation bool
 	// CheckCARevocation asks for the status of the CA certificates of each

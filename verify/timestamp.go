@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"imzo/pki/cert"
 	"imzo/pki/cms"
 	"imzo/pki/tsp"
 )
@@ -30,10 +31,10 @@ type tokenFacts struct {
 // the same whoever wrote the set.
 func (x *examiner) tokens(s *signerFacts) {
 	raws, err := s.info.TimeStampTokens()
-	if err == nil && len(raws) > min(maxTokens, x.room) {
+	if err == nil && len(raws) > min(maxTokens, x.room.tokens) {
 		raws, err = nil, errTooManyTokens
 	}
-	x.room -= len(raws)
+	x.room.tokens -= len(raws)
 	if s.unsigned.err == nil {
 		s.unsigned.err = err
 	}
@@ -58,29 +59,35 @@ func (x *examiner) token(raw []byte, si *cms.SignerInfo) *tokenFacts {
 	if err == nil && len(token.SignedData.Certificates) > maxTokenCertificates {
 		err = errTokenBag
 	}
+	if err == nil {
+		err = x.room.certificates(token.SignedData.Certificates)
+	}
 	if err != nil {
 		return &tokenFacts{formatErr: err}
 	}
 	t := &tokenFacts{token: token, imprintErr: token.CheckImprint(si.Signature)}
 	sd := token.SignedData
-	inner := &examiner{ctx: x.ctx, sd: sd, anchors: x.anchors, at: x.at, check: x.check, digests: make(map[digestKey]digestResult)}
+	inner := *x // shares what is left, and the signatures that are checked
+	inner.sd, inner.content, inner.hashed = sd, nil, nil
+	inner.bag, inner.digests = cert.NewBag(sd.Certificates...), make(map[digestKey]digestResult)
 	t.identity = inner.identify(sd.SignerInfos[0])
 	if t.identity.err == nil && !namesCertificate(sd.SignerInfos[0]) {
 		t.identity = identity{named: t.identity.named, err: errTokenSigner}
 	}
 	t.unsigned = examineToken(sd.SignerInfos[0])
-	// Authorities may leave the CA out of the token when the document has it.
-	bag := slices.Concat(sd.Certificates, x.sd.Certificates)
 	known := x.anchors.Certificates()
 	if c := t.identity.certificate; c != nil {
 		t.purposeErr = tsp.CheckCertificate(c)
-		t.chain.path, t.chain.pathErr = x.path(c, bag, token.Info.GenTime)
+		// Authorities may leave the CA out of the token when the document has
+		// it.
+		t.chain.path, t.chain.pathErr = x.path(c, token.Info.GenTime, inner.bag, x.bag)
 		if t.chain.path != nil {
 			known = append(known, t.chain.path.Certificates...)
 		}
 	}
-	t.chain.bagErr = checkBag(sd, known)
-	t.chain.shown = shownChain(t.identity.shown(), t.chain.path, bag)
+	t.chain.bagErr = inner.checkBag(known)
+	t.chain.shown = shownChain(t.identity.shown(), t.chain.path, inner.bag, x.bag)
+	x.room.show(sd.SignerInfos[0].SID, t.chain.shown, t.chain.path)
 	return t
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"hash"
+	"slices"
 	"strings"
 
 	"imzo/gost/gost341194"
@@ -77,6 +78,13 @@ func DigestByName(name string) (*Digest, error) {
 	}
 	return nil, fmt.Errorf("%w: digest %q", ErrUnsupported, name)
 }
+
+// Digests returns all digests there are.
+func Digests() []*Digest { return slices.Clone(digests) }
+
+// SameFunction tells whether two digests compute the same, as those of the
+// GOST family do.
+func (d *Digest) SameFunction(o *Digest) bool { return d.std == o.std }
 
 // New returns a new hash state.
 func (d *Digest) New() hash.Hash { return d.make() }

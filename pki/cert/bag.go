@@ -1,6 +1,87 @@
 package cert
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
+
+// Bag is certificates that came together, such as those of a CMS document,
+// made ready for any number of searches: copies are one, and what is costly to
+// compute is computed once. It is not for concurrent use.
+type Bag struct {
+	certs        []*Certificate
+	fingerprints map[*Certificate][32]byte
+	has          map[[32]byte]bool
+	byName       map[string][]*Certificate // by canonical subject
+	bySubject    map[string][]*Certificate // by encoded subject
+	issuers      map[*Certificate]string   // canonical issuers
+}
+
+// NewBag returns a bag of the certificates. It computes with every octet of
+// their names; whoever takes them from a stranger bounds these first.
+func NewBag(certs ...*Certificate) *Bag {
+	b := &Bag{
+		fingerprints: make(map[*Certificate][32]byte, len(certs)),
+		has:          make(map[[32]byte]bool, len(certs)),
+		byName:       make(map[string][]*Certificate),
+		bySubject:    make(map[string][]*Certificate),
+		issuers:      make(map[*Certificate]string),
+	}
+	names := make(map[string]string) // canonical by encoded: many share one
+	for _, c := range certs {
+		if c == nil {
+			continue
+		}
+		sum := b.Fingerprint(c)
+		if b.has[sum] {
+			continue
+		}
+		b.has[sum] = true
+		b.certs = append(b.certs, c)
+		subject := string(c.RawSubject)
+		name, ok := names[subject]
+		if !ok {
+			name = c.Subject.canonical()
+			names[subject] = name
+		}
+		b.byName[name] = append(b.byName[name], c)
+		b.bySubject[subject] = append(b.bySubject[subject], c)
+	}
+	return b
+}
+
+// Certificates returns the certificates in the order they were given, without
+// copies. The caller does not change the slice.
+func (b *Bag) Certificates() []*Certificate { return b.certs }
+
+// BySubject returns those whose subject has exactly this encoding.
+func (b *Bag) BySubject(raw []byte) []*Certificate { return b.bySubject[string(raw)] }
+
+// Named returns those whose subject is this name, as [Name.Equal] compares.
+func (b *Bag) Named(n Name) []*Certificate { return b.byName[n.canonical()] }
+
+// Contains tells whether the bag has exactly this certificate.
+func (b *Bag) Contains(c *Certificate) bool { return b.has[b.Fingerprint(c)] }
+
+// Fingerprint is that of the certificate, computed once.
+func (b *Bag) Fingerprint(c *Certificate) [32]byte {
+	sum, ok := b.fingerprints[c]
+	if !ok {
+		sum = c.Fingerprint()
+		b.fingerprints[c] = sum
+	}
+	return sum
+}
+
+// issuer is the canonical name of the issuer, computed once.
+func (b *Bag) issuer(c *Certificate) string {
+	name, ok := b.issuers[c]
+	if !ok {
+		name = c.Issuer.canonical()
+		b.issuers[c] = name
+	}
+	return name
+}
 
 // CheckBag checks that nothing unverified rides along in a bag of
 // certificates that no signature covers, such as those of a CMS document or
@@ -12,58 +93,72 @@ import "fmt"
 // The number of signatures checked is bounded by twice the size of the bag
 // and some. The error is a *[PathError].
 func CheckBag(bag, known []*Certificate) error {
-	fixed := make(map[string]bool, len(known))
-	for _, c := range known {
-		fixed[string(c.Raw)] = true
+	return NewBag(bag...).Check(NewBag(known...), nil, nil)
+}
+
+// Check is [CheckBag] for a bag that is at hand. checkSignature replaces
+// [Certificate.CheckSignatureFrom] when it is not nil; work may be nil.
+func (b *Bag) Check(known *Bag, checkSignature func(child, issuer *Certificate) error, work *Work) error {
+	if checkSignature == nil {
+		checkSignature = spending((*Certificate).CheckSignatureFrom, work)
 	}
-	var open []*Certificate
-	for _, c := range bag {
-		if !fixed[string(c.Raw)] {
-			open = append(open, c)
+	budget := 2*len(b.certs) + maxSignatureChecks
+	for _, c := range b.certs {
+		if known.has[b.Fingerprint(c)] {
+			continue
 		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	bySubject := make(map[string][]*Certificate)
-	seen := make(map[string]bool, len(bag)+len(known))
-	for _, list := range [][]*Certificate{known, bag} {
-		for _, c := range list {
-			if !seen[string(c.Raw)] {
-				seen[string(c.Raw)] = true
-				name := c.Subject.canonical()
-				bySubject[name] = append(bySubject[name], c)
-			}
-		}
-	}
-	budget := 2*len(bag) + maxSignatureChecks
-	for _, c := range open {
-		if err := checkUnderAny(c, bySubject[c.Issuer.canonical()], &budget); err != nil {
+		name := b.issuer(c)
+		issuers := slices.Concat(known.byName[name], b.byName[name])
+		if err := checkUnderAny(c, issuers, checkSignature, work, &budget); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// spending makes a check of signatures pay for each.
+func spending(check func(child, issuer *Certificate) error, work *Work) func(child, issuer *Certificate) error {
+	return func(child, issuer *Certificate) error {
+		if err := work.Spend(SignatureWork(len(child.RawTBS))); err != nil {
+			return err
+		}
+		return check(child, issuer)
+	}
+}
+
 // checkUnderAny tries the candidates, those whose key identifier matches
 // first.
-func checkUnderAny(c *Certificate, issuers []*Certificate, budget *int) *PathError {
+func checkUnderAny(c *Certificate, issuers []*Certificate, check func(child, issuer *Certificate) error, work *Work, budget *int) *PathError {
+	ranks := make([]int, len(issuers))
+	for i, issuer := range issuers {
+		if err := work.Spend(rankWork(c, issuer)); err != nil {
+			return tooMuch(c, err)
+		}
+		ranks[i] = keyIDRank(c, issuer)
+	}
 	failure := &PathError{Reason: NoPath, Certificate: c}
-	for rank := range 3 {
-		for _, issuer := range issuers {
-			if keyIDRank(c, issuer) != rank {
+	for rank := range keyIDRanks {
+		for i, issuer := range issuers {
+			if ranks[i] != rank {
 				continue
 			}
 			if *budget == 0 {
 				return &PathError{Reason: LimitExceeded, Certificate: c, Err: fmt.Errorf("too many certificates of one name")}
 			}
 			*budget--
-			err := c.CheckSignatureFrom(issuer)
+			err := check(c, issuer)
 			if err == nil {
 				return nil
 			}
 			failure = signatureError(c, err)
+			if failure.Reason == LimitExceeded {
+				return failure
+			}
 		}
 	}
 	return failure
+}
+
+func tooMuch(c *Certificate, err error) *PathError {
+	return &PathError{Reason: LimitExceeded, Certificate: c, Err: err}
 }

@@ -38,11 +38,14 @@ type Attribute struct {
 	Raw ber.Element
 }
 
-// ParseNameElement reads a Name from its element.
+// ParseNameElement reads a Name of at most 16 KiB from its element.
 func ParseNameElement(e ber.Element) (Name, error) {
 	n := Name{Raw: e.Raw}
 	if e.Tag != ber.TagSequence {
 		return Name{}, fmt.Errorf("%w: tag %#02x is no Name", ErrSyntax, e.Tag)
+	}
+	if len(e.Raw) > maxName {
+		return Name{}, fmt.Errorf("%w: name of %d octets", ErrSyntax, len(e.Raw))
 	}
 	count := 0
 	for rdns := e.Children(); !rdns.Empty(); {

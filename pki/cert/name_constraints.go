@@ -140,6 +140,38 @@ func (n *NameConstraints) check(c *Certificate) error {
 	)
 }
 
+// work is what check costs at most: names of each form times subtrees, by
+// their octets.
+func (n *NameConstraints) work(c *Certificate) int {
+	octets := func(size, names int, list []Name) int {
+		for _, d := range list {
+			size += len(d.Raw) * names
+		}
+		return size
+	}
+	text := func(size, names int, list []string) int {
+		for _, d := range list {
+			size += len(d) * names
+		}
+		return size
+	}
+	p, x := n.Permitted, n.Excluded
+	trees := len(p.Directory) + len(x.Directory)
+	names := len(c.DirectoryNames) + 1
+	size := octets(len(c.RawSubject)*trees, trees, c.DirectoryNames)
+	size = octets(octets(size, names, p.Directory), names, x.Directory)
+	trees, names = len(p.DNS)+len(x.DNS), len(c.DNSNames)
+	size = text(text(text(size, trees, c.DNSNames), names, p.DNS), names, x.DNS)
+	trees, names = len(p.Email)+len(x.Email), len(c.EmailAddresses)
+	if names == 0 { // those in the subject count
+		names = min(maxAttributes, len(c.RawSubject))
+		size += len(c.RawSubject) * trees
+	}
+	size = text(text(text(size, trees, c.EmailAddresses), names, p.Email), names, x.Email)
+	size += 16 * len(c.IPAddresses) * (len(p.IP) + len(x.IP))
+	return 1 + size/16
+}
+
 // within checks names of one form against subtrees of that form.
 func within[N, S any](names []N, permitted, excluded []S, in func(N, S) bool) error {
 	inAny := func(name N, subtrees []S) bool {

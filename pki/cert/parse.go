@@ -19,6 +19,9 @@ const (
 	// of alternative names some hundreds.
 	maxAttributes = 128
 	maxListed     = 1024
+	// maxName bounds the octets of one name. Names are compared, printed and
+	// shown many times over; real ones have 200 to 600 octets.
+	maxName = 16 << 10
 	// maxSerial bounds serial numbers. RFC 5280 4.1.2.2 allows 20 octets;
 	// CAs that put a sign octet or a 32-octet digest there exist.
 	maxSerial = 33

@@ -29,12 +29,17 @@ const (
 type PathOptions struct {
 	// Anchors are trusted as they are. Without any there is no path.
 	Anchors *Pool
-	// Intermediates may help to reach an anchor; they are not trusted.
+	// Intermediates may help to reach an anchor; they are not trusted. Bags
+	// are the same for several searches.
 	Intermediates []*Certificate
+	Bags          []*Bag
 	// At is the time at which all CA certificates must be valid.
 	At time.Time
 	// CheckSignature replaces [Certificate.CheckSignatureFrom], for a cache.
+	// It spends Work itself.
 	CheckSignature func(child, issuer *Certificate) error
+	// Work bounds several searches together; it may be nil.
+	Work *Work
 }
 
 // Path is a validated certification path.
@@ -92,12 +97,12 @@ func unhandledCritical(c *Certificate) *PathError {
 
 // search is the state of one BuildPath.
 type search struct {
-	anchors       []*Certificate
-	intermediates []*Certificate
-	at            time.Time
-	check         func(child, issuer *Certificate) error
+	roots *Bag   // of the anchors
+	bags  []*Bag // of what is not trusted
+	at    time.Time
+	check func(child, issuer *Certificate) error
+	work  *Work
 
-	subjects   map[*Certificate]string      // canonical subjects
 	candidates map[*Certificate][]candidate // by child
 	signatures map[[2]*Certificate]error    // results by child and issuer
 	steps      int
@@ -116,26 +121,19 @@ type candidate struct {
 
 func newSearch(o PathOptions) *search {
 	s := &search{
-		anchors:    o.Anchors.Certificates(),
+		roots:      NewBag(o.Anchors.Certificates()...),
+		bags:       o.Bags,
 		at:         o.At,
 		check:      o.CheckSignature,
-		subjects:   make(map[*Certificate]string),
+		work:       o.Work,
 		candidates: make(map[*Certificate][]candidate),
 		signatures: make(map[[2]*Certificate]error),
 	}
 	if s.check == nil {
-		s.check = (*Certificate).CheckSignatureFrom
+		s.check = spending((*Certificate).CheckSignatureFrom, o.Work)
 	}
-	// Copies, also those of anchors, are one certificate.
-	seen := make(map[string]bool)
-	for _, c := range s.anchors {
-		seen[string(c.Raw)] = true
-	}
-	for _, c := range o.Intermediates {
-		if c != nil && !seen[string(c.Raw)] {
-			seen[string(c.Raw)] = true
-			s.intermediates = append(s.intermediates, c)
-		}
+	if len(o.Intermediates) > 0 {
+		s.bags = append(s.bags[:len(s.bags):len(s.bags)], NewBag(o.Intermediates...))
 	}
 	return s
 }
@@ -153,6 +151,7 @@ func (s *search) extend(path []*Certificate) []*Certificate {
 		if s.steps++; s.steps > maxSteps {
 			s.exhausted = &PathError{Reason: LimitExceeded, Certificate: child, Err: fmt.Errorf("%d candidates", maxSteps)}
 		}
+		s.spend(child, 1)
 		if s.exhausted != nil {
 			return nil
 		}
@@ -220,6 +219,9 @@ func (s *search) judge(path []*Certificate, issuer candidate) *PathError {
 			if i > 0 && below.SelfIssued() {
 				continue
 			}
+			if s.spend(c, c.NameConstraints.work(below)); s.exhausted != nil {
+				return s.exhausted
+			}
 			if err := c.NameConstraints.check(below); err != nil {
 				return &PathError{Reason: NameViolation, Certificate: below, Err: err}
 			}
@@ -254,13 +256,27 @@ func (s *search) checkSignature(child, issuer *Certificate) *PathError {
 	if err == nil {
 		return nil
 	}
-	return signatureError(child, err)
+	failure := signatureError(child, err)
+	if failure.Reason == LimitExceeded {
+		s.exhausted = failure
+	}
+	return failure
+}
+
+// spend pays for a part of the search, which is over when it cannot.
+func (s *search) spend(at *Certificate, units int) {
+	if err := s.work.Spend(units); err != nil && s.exhausted == nil {
+		s.exhausted = tooMuch(at, err)
+	}
 }
 
 func signatureError(c *Certificate, err error) *PathError {
 	reason := BadSignature
-	if errors.Is(err, alg.ErrUnsupported) {
+	switch {
+	case errors.Is(err, alg.ErrUnsupported):
 		reason = UnsupportedAlgorithm
+	case errors.Is(err, ErrWork):
+		reason = LimitExceeded
 	}
 	return &PathError{Reason: reason, Certificate: c, Err: err}
 }
@@ -273,11 +289,22 @@ func (s *search) issuers(child *Certificate) []candidate {
 		return found
 	}
 	var found []candidate
+	s.spend(child, nameWork(child.RawIssuer))
+	if s.exhausted != nil {
+		return nil
+	}
 	name := child.Issuer.canonical()
-	collect := func(certs []*Certificate, anchor bool) {
-		for _, c := range certs {
-			if !bytes.Equal(c.RawSubject, child.RawIssuer) && s.subject(c) != name {
+	seen := make(map[[32]byte]bool)
+	collect := func(b *Bag, anchor bool) {
+		for _, c := range b.byName[name] {
+			sum := b.Fingerprint(c)
+			// Copies, also those of anchors, are one certificate.
+			if seen[sum] || !anchor && s.roots.has[sum] {
 				continue
+			}
+			seen[sum] = true
+			if s.spend(child, rankWork(child, c)); s.exhausted != nil {
+				return
 			}
 			rank := 4 * keyIDRank(child, c)
 			if !anchor {
@@ -289,20 +316,24 @@ func (s *search) issuers(child *Certificate) []candidate {
 			found = append(found, candidate{Certificate: c, anchor: anchor, rank: rank})
 		}
 	}
-	collect(s.anchors, true)
-	collect(s.intermediates, false)
+	collect(s.roots, true)
+	for _, b := range s.bags {
+		collect(b, false)
+	}
 	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.rank, b.rank) })
 	s.candidates[child] = found
 	return found
 }
 
-func (s *search) subject(c *Certificate) string {
-	name, ok := s.subjects[c]
-	if !ok {
-		name = c.Subject.canonical()
-		s.subjects[c] = name
+// keyIDRanks is the number of ranks that keyIDRank gives.
+const keyIDRanks = 3
+
+// rankWork is what keyIDRank costs.
+func rankWork(child, issuer *Certificate) int {
+	if child.AuthorityIssuer == nil {
+		return 1
 	}
-	return name
+	return nameWork(child.AuthorityIssuer.Raw, issuer.RawIssuer)
 }
 
 // keyIDRank compares the authority key identifier of child with a candidate:

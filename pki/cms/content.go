@@ -130,10 +130,12 @@ func (s *SignedData) ContentDigest(si *SignerInfo, detached []byte) ([]byte, err
 
 func (si *SignerInfo) checkAmbiguous(p payload) error {
 	if si.RawSignedAttrs == nil && isSignedAttrs(p) {
-		return fmt.Errorf("%w: content is a set of signed attributes, and there are none", ErrAttribute)
+		return errAmbiguous
 	}
 	return nil
 }
+
+var errAmbiguous = fmt.Errorf("%w: content is a set of signed attributes, and there are none", ErrAttribute)
 
 // isSignedAttrs tells whether the content could be what a signature with
 // signed attributes was made over: a SET of attributes, messageDigest among

@@ -28,9 +28,6 @@ const (
 	// MaxAttributes bounds the signed, and the unsigned, attributes of one
 	// signer, and the values of all of them together.
 	MaxAttributes = 256
-	// maxName bounds the octets of the issuer's name in a signer identifier,
-	// which reads into many times its size; 500 octets are long.
-	maxName = 64 << 10
 	// maxSignedAttrs bounds the octets of the signed attributes of all
 	// signers together: they are encoded anew, level by level, before they
 	// are hashed (RFC 5652 5.4). 105 octets are usual.

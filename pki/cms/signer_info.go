@@ -51,7 +51,7 @@ func (id SignerIdentifier) Matches(c *cert.Certificate) bool {
 	if id.Serial == nil {
 		return len(id.SubjectKeyID) > 0 && bytes.Equal(id.SubjectKeyID, c.SubjectKeyID)
 	}
-	return bytes.Equal(id.Issuer.Raw, c.RawIssuer) && id.Serial.Cmp(c.Serial) == 0
+	return id.Serial.Cmp(c.Serial) == 0 && bytes.Equal(id.Issuer.Raw, c.RawIssuer)
 }
 
 // String names the certificate: the serial number, or the key identifier, in
@@ -155,9 +155,6 @@ func parseSID(r *ber.Reader) (SignerIdentifier, error) {
 	issuer, err := in.Read(ber.TagSequence)
 	if err != nil {
 		return id, err
-	}
-	if len(issuer.Raw) > maxName {
-		return id, fmt.Errorf("%w: issuer's name of %d octets", ErrLimit, len(issuer.Raw))
 	}
 	if id.Issuer, err = cert.ParseNameElement(issuer); err != nil {
 		return id, err
