@@ -14,6 +14,9 @@ type BodyError struct {
 	Status int    // of HTTP
 	Text   string // for [Text]
 	Err    error
+	// RetryAfter is after how many seconds it is worth trying again; 0 says
+	// nothing.
+	RetryAfter int
 }
 
 // Error gives the text and the cause.
@@ -28,8 +31,8 @@ func (e *BodyError) Error() string {
 func (e *BodyError) Unwrap() error { return e.Err }
 
 // ReadBody reads the whole body of a request, whatever its Content-Type says
-// it is. A body of more than limit octets, one that stops or one that is cut
-// short is a [*BodyError].
+// it is. A body of more than limit octets, one that stops, one that is cut
+// short or one that finds no room in [Options].Memory is a [*BodyError].
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, &BodyError{Status: http.StatusRequestEntityTooLarge, Text: tooLarge(limit)}
@@ -41,19 +44,23 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	// what has come, but never beyond what was announced.
 	const step = 64 << 10
 	var data []byte
-	grow := func() {
+	grow := func() bool {
 		size := max(4*int64(len(data)), step)
 		if r.ContentLength >= 0 {
 			size = min(size, r.ContentLength+1) // one more, to see the end without growing again
 		}
 		size = min(size, limit+1)
+		if !hold(r.Context(), size-int64(cap(data))) {
+			return false
+		}
 		bigger := make([]byte, len(data), size)
 		copy(bigger, data)
 		data = bigger
+		return true
 	}
 	for {
-		if len(data) == cap(data) {
-			grow()
+		if len(data) == cap(data) && !grow() {
+			return nil, errNoRoom()
 		}
 		n, err := r.Body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -40,6 +41,16 @@ type Options struct {
 	Now func() time.Time
 	// MaxBody is the largest body in octets; 0 is DefaultMaxBody.
 	MaxBody int64
+	// BodyLimit, when set, may allow the bodies of some requests more than
+	// MaxBody: of those that are read as they come and not kept.
+	BodyLimit func(*http.Request) int64
+	// Memory, when set, bounds the bodies of all requests together.
+	Memory *Memory
+	// Connections is how many may be open at once, others wait; 0 is without
+	// limit.
+	Connections int
+	// TLS, when set, makes it HTTPS. It has to offer nothing but http/1.1.
+	TLS *tls.Config
 	// LenientHost takes requests whose Host is missing or is no host, which
 	// net/http refuses. See [lenientConn].
 	LenientHost bool
@@ -81,6 +92,12 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o Options) erro
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	if o.Connections > 0 {
+		ln = limitConnections(ln, o.Connections)
+	}
+	if o.TLS != nil {
+		ln = tls.NewListener(ln, o.TLS)
 	}
 	if o.LenientHost {
 		ln = lenientListener{ln}

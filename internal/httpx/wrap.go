@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,8 @@ func Wrap(h http.Handler, o Options) http.Handler {
 	o = o.complete()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := o.Now()
-		info := &request{id: requestID(r)}
+		info := &request{id: requestID(r), memory: o.Memory}
+		defer info.release()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
 		out := &response{ResponseWriter: w, control: http.NewResponseController(w), idle: o.idle}
 		out.Header().Set(requestIDHeader, info.id)
@@ -49,9 +51,13 @@ func Wrap(h http.Handler, o Options) http.Handler {
 			}
 			Text(out, http.StatusServiceUnavailable, "internal error, see the log of the server")
 		}()
-		if r.ContentLength > o.MaxBody {
+		limit := o.MaxBody
+		if o.BodyLimit != nil {
+			limit = max(limit, o.BodyLimit(r))
+		}
+		if r.ContentLength > limit {
 			out.Header().Set("Connection", "close")
-			Text(out, http.StatusRequestEntityTooLarge, tooLarge(o.MaxBody))
+			Text(out, http.StatusRequestEntityTooLarge, tooLarge(limit))
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
@@ -59,7 +65,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 			// Also when the handler does not read it: net/http then discards
 			// what is left, and must not wait for ever.
 			body.extend()
-			r.Body = http.MaxBytesReader(out, body, o.MaxBody)
+			r.Body = http.MaxBytesReader(out, body, limit)
 		}
 		h.ServeHTTP(out, r)
 	})
@@ -96,9 +102,11 @@ func route(r *http.Request) string {
 
 // request is what Wrap knows of a request beyond the request.
 type request struct {
-	id    string
-	mu    sync.Mutex
-	attrs []slog.Attr
+	id     string
+	memory *Memory      // nil without a bound
+	held   atomic.Int64 // octets of memory
+	mu     sync.Mutex
+	attrs  []slog.Attr
 }
 
 func (i *request) all() []slog.Attr {

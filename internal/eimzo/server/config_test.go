@@ -64,7 +64,7 @@ func TestAnEmptyConfigurationHasTheDocumentedDefaults(t *testing.T) {
 		Link:               LinkConfig{TLS: true, Port: 3443, TrustStorePassword: config.NewSecret("12345678"), KeepAlive: time.Minute, KeepTimeout: 20 * time.Second},
 		Cache: CacheConfig{LocalTTL: 2 * time.Minute, Addresses: []string{"127.0.0.1:6379"}, Prefix: "imzo:challenge:",
 			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second},
-		Limits: LimitsConfig{Body: 128 << 20, Multipart: 2 << 30, Memory: 512 << 20, Connections: 10000},
+		Limits: LimitsConfig{Body: 128 << 20, Multipart: 2 << 30, Memory: 256 << 20, Connections: 10000},
 	}
 	if diff := cmp.Diff(want, c, configOptions); diff != "" {
 		t.Error(diff)

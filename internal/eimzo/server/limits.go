@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"mime"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -11,6 +12,16 @@ import (
 	"imzo/internal/httpx"
 	"imzo/internal/ratelimit"
 )
+
+// bodyLimit is the largest body of a request beyond that of all others: where
+// a route reads the parts of a multipart body as they come.
+func (s *Server) bodyLimit(r *http.Request) int64 {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return 0
+	}
+	return s.routes[r.URL.Path].maxBody
+}
 
 // rateLimits are the limits of routes, by path.
 func (s *Server) rateLimits() map[string]*ratelimit.Limiter {

@@ -76,3 +76,27 @@ func TestTooManyRequestsOfOneAddressAre429(t *testing.T) {
 		t.Error("no more challenges after a while")
 	}
 }
+
+func TestPagesOfOtherOriginsMayCallTheFrontEndWhereAllowed(t *testing.T) {
+	w := newWorld(t, func(c *Config, _ *Deps) { c.CORSOrigins = []string{"https://example.uz"} })
+	for _, c := range []struct {
+		method, path, origin string
+		code                 int
+		allowed              bool
+	}{
+		{"GET", "/frontend/challenge", "https://example.uz", 200, true},
+		{"GET", "/frontend/challenge", "https://evil.uz", 200, false},
+		{"OPTIONS", "/frontend/challenge", "https://example.uz", 204, true},
+		{"OPTIONS", "/frontend/challenge", "https://evil.uz", 204, false},
+		{"POST", "/backend/auth", "https://example.uz", 400, false},
+		{"GET", "/info", "https://example.uz", 200, false},
+	} {
+		rec := w.call(c.method, c.path, "", "Origin", c.origin, "Access-Control-Request-Method", "POST")
+		if rec.Code != c.code || (rec.Header().Get("Access-Control-Allow-Origin") != "") != c.allowed {
+			t.Errorf("%+v: HTTP %d %s", c, rec.Code, rec.Header())
+		}
+	}
+	if rec := newWorld(t).call("GET", "/frontend/challenge", "", "Origin", "https://example.uz"); rec.Header().Get("Access-Control-Allow-Origin") != "" || rec.Header().Get("Vary") != "" {
+		t.Errorf("without the key: %s", rec.Header())
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"imzo/internal/httpx"
@@ -42,6 +43,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var trouble *unavailable
 	switch {
 	case errors.As(err, &body):
+		if body.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(body.RetryAfter))
+		}
 		httpx.Text(w, body.Status, body.Text)
 	case errors.As(err, &bad):
 		httpx.Text(w, http.StatusBadRequest, bad.text)

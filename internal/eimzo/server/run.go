@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -236,10 +235,13 @@ func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, h http.Handler)
 		Logger:      s.deps.Logger,
 		Now:         s.deps.Now,
 		MaxBody:     s.config.Limits.Body,
+		BodyLimit:   s.bodyLimit,
+		Memory:      s.memory,
+		Connections: s.config.Limits.Connections,
 		LenientHost: true,
 	}
 	if s.config.TLSCertificateFile != "" {
-		ln = tls.NewListener(ln, s.tlsConfig())
+		o.TLS = s.tlsConfig()
 	}
 	return httpx.Serve(ctx, ln, h, o)
 }

@@ -107,6 +107,7 @@ type Server struct {
 	routes   map[string]route // by path
 	patience time.Duration    // remoteBudget
 	limits   map[string]*ratelimit.Limiter
+	memory   *httpx.Memory
 	client   *http.Client // to the trust services
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
@@ -140,6 +141,7 @@ func New(c Config, d Deps) (*Server, error) {
 		s.routes[r.path] = r
 	}
 	s.limits = s.rateLimits()
+	s.memory = httpx.NewMemory(c.Limits.Memory)
 	s.deps.Metrics.Expiries(s.expiries, s.deps.Now)
 	return s, nil
 }
@@ -198,7 +200,7 @@ func (s *Server) Handler() http.Handler { return s.handler(true) }
 
 // handler serves all routes, or only those that the world may call.
 func (s *Server) handler(all bool) http.Handler {
-	return s.counted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, ok := s.routes[r.URL.Path]
 		if !ok || !all && route.side != anyone {
 			httpx.Text(w, http.StatusNotFound, "there is no such method")
@@ -214,6 +216,15 @@ func (s *Server) handler(all bool) http.Handler {
 			return
 		}
 		route.serve(w, r)
+	})
+	// Pages of other origins may call what pages are meant to call.
+	pages := httpx.CORS(routes, s.config.CORSOrigins)
+	return s.counted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/frontend/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		routes.ServeHTTP(w, r)
 	}))
 }
 
