@@ -11,13 +11,19 @@ var (
 	ErrExists = errors.New("challenge already issued")
 	// ErrFull says that a store holds as much as it may.
 	ErrFull = errors.New("too many challenges outstanding")
+
+	errLifetime = errors.New("the lifetime of a challenge is a millisecond or more")
 )
+
+// minLifetime is the precision of Redis, for which no lifetime is forever.
+const minLifetime = time.Millisecond
 
 // Challenges remembers values that may each be redeemed once within their
 // lifetime. Implementations are safe for concurrent use.
 type Challenges interface {
 	// Issue remembers challenge for ttl from now. It fails with [ErrExists]
-	// for one that lives, and with [ErrFull] when there is no room.
+	// for one that lives, and with [ErrFull] when there is no room. The least
+	// ttl is a millisecond.
 	Issue(ctx context.Context, challenge string, ttl time.Duration) error
 	// Take forgets challenge and tells whether it was alive until now. Of any
 	// number of calls, at the same time or one after another, only one is

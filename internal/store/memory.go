@@ -33,6 +33,9 @@ func (m *Memory) Issue(ctx context.Context, challenge string, ttl time.Duration)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if ttl < minLifetime {
+		return errLifetime
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
