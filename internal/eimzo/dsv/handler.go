@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"imzo/internal/httpx"
@@ -99,6 +100,9 @@ func (h *Handler) call(w http.ResponseWriter, r *http.Request) {
 		var why *httpx.BodyError
 		if !errors.As(err, &why) {
 			why = &httpx.BodyError{Status: http.StatusBadRequest, Text: "the body could not be read"}
+		}
+		if why.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(why.RetryAfter))
 		}
 		httpx.Text(w, why.Status, why.Text)
 		return

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"imzo/internal/httpx"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -201,8 +203,13 @@ func TestLargeRequestsAreRefused(t *testing.T) {
 	if rec := post(h, strings.Repeat(" ", 1001)); rec.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("HTTP %d", rec.Code)
 	}
-	r := httptest.NewRequest("POST", Path, iotestReader{})
 	rec := httptest.NewRecorder()
+	httpx.Wrap(h, httpx.Options{Memory: httpx.NewMemory(1)}).ServeHTTP(rec, httptest.NewRequest("POST", Path, strings.NewReader("<a/>")))
+	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") == "" {
+		t.Errorf("no memory left: HTTP %d %s", rec.Code, rec.Header())
+	}
+	r := httptest.NewRequest("POST", Path, iotestReader{})
+	rec = httptest.NewRecorder()
 	h.ServeHTTP(rec, r)
 	if rec.Code != http.StatusBadRequest {
 		t.Errorf("a body that breaks off: HTTP %d", rec.Code)

@@ -52,6 +52,7 @@ type exampleCall struct {
 	// http and status are what is to be answered; status 0 says nothing.
 	http, status int
 	cancelled    bool // the caller has hung up
+	crowded      bool // others' bodies fill the memory for them
 }
 
 // apiProbe sends requests and validates them and their answers.
@@ -98,7 +99,11 @@ func (p *apiProbe) run(t *testing.T, c exampleCall) {
 		r = r.WithContext(ctx)
 	}
 	rec := httptest.NewRecorder()
-	httpx.Wrap(s.Handler(), httpx.Options{}).ServeHTTP(rec, r)
+	var o httpx.Options
+	if c.crowded {
+		o.Memory = httpx.NewMemory(1)
+	}
+	httpx.Wrap(s.Handler(), o).ServeHTTP(rec, r)
 	answer := rec.Body.Bytes()
 	p.seen[path+" "+strconv.Itoa(rec.Code)] = true
 	if rec.Code != c.http {
@@ -272,6 +277,7 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 					c.body = nil
 				}
 				c.cancelled = slices.Contains([]string{pathAttached, pathDetached}, path)
+				c.crowded = slices.Contains([]string{pathMake, pathJoin}, path)
 			default:
 				t.Errorf("%s: no request for an answer HTTP %s", path, code)
 				continue
