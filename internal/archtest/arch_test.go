@@ -63,6 +63,7 @@ var rules = []rule{
 	{area: "internal/failover"},
 	{area: "internal/revocation", allowed: []string{"verify", "pki/...", "internal/failover"}, modules: []string{"golang.org/x/sync"}},
 	{area: "internal/timestamping", allowed: []string{"pki/...", "internal/failover"}},
+	{area: "internal/trustlink", allowed: []string{"pki/..."}},
 	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
