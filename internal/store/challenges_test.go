@@ -121,6 +121,19 @@ func TestIssueRefusesALivingChallengeAndTakesADeadOne(t *testing.T) {
 	})
 }
 
+func TestIssueRefusesAChallengeWithoutALifetime(t *testing.T) {
+	eachStore(t, func(t *testing.T, c Challenges, _ func(time.Duration)) {
+		for _, ttl := range []time.Duration{0, -1, -time.Minute, time.Millisecond - 1} {
+			if err := c.Issue(t.Context(), "a", ttl); err == nil {
+				t.Errorf("issued for %s", ttl)
+			}
+		}
+		if take(t, c, "a") {
+			t.Error("redeemed")
+		}
+	})
+}
+
 func TestACancelledContextRedeemsNothing(t *testing.T) {
 	eachStore(t, func(t *testing.T, c Challenges, _ func(time.Duration)) {
 		issue(t, c, "a", time.Minute)

@@ -86,6 +86,7 @@ func TestRedisNeedsAnAddressThatMakesSense(t *testing.T) {
 		"none":             {},
 		"several":          {Addrs: []string{"a:1", "b:1"}},
 		"sentinel cluster": {Addrs: []string{"a:1"}, MasterName: "m", Cluster: true},
+		"cluster with db":  {Addrs: []string{"a:1"}, Cluster: true, DB: 1},
 	} {
 		if r, err := NewRedis(o); err == nil {
 			r.Close()
@@ -97,8 +98,9 @@ func TestRedisNeedsAnAddressThatMakesSense(t *testing.T) {
 func TestOptionsOfRedisDoNotPrintPasswords(t *testing.T) {
 	o := RedisOptions{Addrs: []string{"redis:6379"}, Password: "hunter2", SentinelPassword: "hunter3"}
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "o", o)
-	if text := fmt.Sprintf("%s %v %+v %#v", o, o, o, o) + log.String(); strings.Contains(text, "hunter") || !strings.Contains(text, "redis:6379") {
+	r := openRedis(t, o)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "o", o, "r", r)
+	if text := fmt.Sprintf("%s %v %+v %#v %s %v %+v %#v", o, o, o, o, r, r, r, r) + log.String(); strings.Contains(text, "hunter") || !strings.Contains(text, "redis:6379") {
 		t.Error(text)
 	}
 }
@@ -310,7 +312,7 @@ func TestARefusalOfRedisIsSaidWithoutThePassword(t *testing.T) {
 	if err := admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := right.Issue(t.Context(), "b", time.Minute); !errors.Is(err, ErrUnavailable) {
+	if err := right.Issue(t.Context(), "b", time.Minute); !errors.Is(err, ErrUnavailable) || !errors.Is(err, ErrFull) {
 		t.Errorf("no room: %v", err)
 	}
 	if err := admin.ConfigSet(t.Context(), "maxmemory", "0").Err(); err != nil {
@@ -401,6 +403,7 @@ func TestRedisBehindASentinel(t *testing.T) {
 }
 
 func TestRedisCluster(t *testing.T) {
+	t.Parallel()
 	node := peer.Redis(t, "--cluster-enabled", "yes")
 	admin := client(t, node.Addr())
 	if err := admin.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {

@@ -18,6 +18,7 @@ import (
 // Direction is a way through the proxy.
 type Direction int
 
+// The two directions: from clients to the service, and back.
 const (
 	ToServer Direction = iota
 	ToClient
@@ -43,7 +44,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	mode   mode
-	passed [2]int
+	seen   [2]int // octets in each direction since the mode began
 	open   map[net.Conn]struct{}
 	closed bool
 }
@@ -111,10 +112,18 @@ func (p *Proxy) CutAfter(d Direction, n int) {
 	p.set(m)
 }
 
+// Seen tells how many octets have come for a direction since the last change,
+// whether they went on or not.
+func (p *Proxy) Seen(d Direction) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen[d]
+}
+
 func (p *Proxy) set(m mode) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mode, p.passed = m, [2]int{}
+	p.mode, p.seen = m, [2]int{}
 }
 
 func (p *Proxy) closeAll() {
@@ -204,12 +213,13 @@ func (p *Proxy) pipe(d Direction, from, to net.Conn) {
 func (p *Proxy) pass(d Direction, to io.Writer, b []byte) error {
 	p.mu.Lock()
 	m := p.mode
-	over := m.cut[d] >= 0 && p.passed[d]+len(b) > m.cut[d]
+	before := p.seen[d]
+	p.seen[d] += len(b)
+	over := m.cut[d] >= 0 && p.seen[d] > m.cut[d]
 	if over {
-		b = b[:max(0, m.cut[d]-p.passed[d])]
+		b = b[:m.cut[d]-before]
 		p.mode.cut[d] = -1
 	}
-	p.passed[d] += len(b)
 	p.mu.Unlock()
 	if m.swallow {
 		return nil

@@ -77,6 +77,9 @@ func TestEveryFaultIsSeenAndEnds(t *testing.T) {
 	if got, err := ask(open, "lost\n", 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) || got != "" {
 		t.Errorf("swallowed: %q, %v", got, err)
 	}
+	if in, out := p.Seen(ToServer), p.Seen(ToClient); in != len("lost\n") || out != 0 {
+		t.Errorf("seen %d and %d octets", in, out)
+	}
 	p.Pass()
 	passes()
 
