@@ -87,8 +87,9 @@ type LinkConfig struct {
 	KeepAlive, KeepTimeout time.Duration
 }
 
-// Enabled tells whether there is a link: it has somewhere to go and a key.
-func (l LinkConfig) Enabled() bool { return l.Host != "" && l.KeyFile != "" }
+// Enabled tells whether there is a link: it has somewhere to go, and a key or
+// no need of one.
+func (l LinkConfig) Enabled() bool { return l.Host != "" && (l.KeyFile != "" || !l.TLS) }
 
 // CacheConfig is where challenges are kept (cache.*).
 type CacheConfig struct {
@@ -309,7 +310,7 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 		}
 	}
 	switch {
-	case c.Link.Host != "" && c.Link.KeyFile == "":
+	case c.Link.Host != "" && c.Link.KeyFile == "" && c.Link.TLS:
 		warn("vpn.connect.host", "there is no link to it without vpn.key.file.path")
 	case c.Link.Host == "" && c.Link.KeyFile != "":
 		warn("vpn.key.file.path", "not used, vpn.connect.host is missing")

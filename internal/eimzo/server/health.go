@@ -34,7 +34,24 @@ func (s *Server) readiness() []health.Check {
 		{Name: "ocsp", Run: func(ctx context.Context) (string, error) { return s.reach(ctx, s.config.OCSPURLs, "ocsp.url") }},
 		{Name: "tsp", Run: func(ctx context.Context) (string, error) { return s.reach(ctx, s.config.TSPURLs, "tsp.url") }},
 	}
+	if s.link != nil {
+		checks = append(checks, health.Check{Name: "link", Run: s.checkLink})
+	}
 	return checks
+}
+
+// checkLink tells what the keep-alive of the trust link has found. While it is
+// down a status cannot be checked, which has its documented answers.
+func (s *Server) checkLink(context.Context) (string, error) {
+	state := s.link.State()
+	since := state.Since.UTC().Format(time.RFC3339)
+	if state.Since.IsZero() {
+		return "", errors.New("not connected yet")
+	}
+	if !state.Connected {
+		return "", fmt.Errorf("down since %s, see the log of the server", since)
+	}
+	return "up since " + since, nil
 }
 
 // pingStore keeps to itself where the store is.
@@ -129,5 +146,8 @@ func (s *Server) clockOffset(ctx context.Context, address string) (offset time.D
 
 // newTrustClient is the client for OCSP, timestamps and reachability.
 func (s *Server) newTrustClient() *http.Client {
+	if s.link != nil {
+		return s.link.HTTPClient()
+	}
 	return revocation.NewHTTPClient()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/hex"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"imzo/internal/httpx"
+	"imzo/pki/cert"
 )
 
 // challengeTTL is how long a challenge may be answered; its reply says so.
@@ -18,11 +20,34 @@ const challengeTTL = 120 * time.Second
 // the server's address and key as they are seen from there. Without one the
 // answer is our own.
 func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
+	if s.link == nil {
+		writeJSON(w, pingView{
+			ServerDateTime: s.render.date(s.deps.Now()),
+			YourIP:         userIP(r),
+			VPNKeyInfo:     s.render.vpnKey(s.vpnKey()),
+		})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+	defer cancel()
+	reply, err := s.link.Ping(ctx)
+	if err != nil {
+		s.refuse(w, r, &unavailable{"the trust link does not answer, see the log of the server", err})
+		return
+	}
 	writeJSON(w, pingView{
-		ServerDateTime: s.render.date(s.deps.Now()),
-		YourIP:         userIP(r),
-		VPNKeyInfo:     s.render.vpnKey(s.deps.VPNKey),
+		ServerDateTime: s.render.date(reply.ServerTime),
+		YourIP:         reply.YourIP,
+		VPNKeyInfo:     s.render.vpnKey(reply.Key),
 	})
+}
+
+// vpnKey is the certificate of the key for the trust link, nil without one.
+func (s *Server) vpnKey() *cert.Certificate {
+	if s.deps.VPNKey == nil && s.link != nil {
+		return s.link.Certificate()
+	}
+	return s.deps.VPNKey
 }
 
 // info tells what the server trusts. Nobody is asked, so that it can serve as
@@ -33,7 +58,7 @@ func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
 		ServerTime:          s.render.infoDate(s.deps.Now()),
 		TrustedCertificates: []infoCertificateView{},
 	}
-	if c := s.deps.VPNKey; c != nil {
+	if c := s.vpnKey(); c != nil {
 		key := s.render.infoCertificate(c)
 		v.VPNKeyInfo = &key
 	}

@@ -134,7 +134,7 @@ func (s *Server) expiries() []metrics.Expiry {
 	for _, c := range s.anchors().Certificates() {
 		list = append(list, metrics.Expiry{Kind: "root", Serial: c.SerialHex(), Subject: c.Subject.String(), NotAfter: c.NotAfter})
 	}
-	if c := s.deps.VPNKey; c != nil {
+	if c := s.vpnKey(); c != nil {
 		list = append(list, metrics.Expiry{Kind: "link", Serial: c.SerialHex(), Subject: c.Subject.String(), NotAfter: c.NotAfter})
 	}
 	if pair := s.certificate.Load(); pair != nil && pair.Leaf != nil {

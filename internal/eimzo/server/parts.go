@@ -11,6 +11,7 @@ import (
 	"imzo/internal/revocation"
 	"imzo/internal/store"
 	"imzo/internal/timestamping"
+	"imzo/internal/trustlink"
 )
 
 // complete fills in what the caller left for the configuration to decide.
@@ -30,6 +31,11 @@ func (s *Server) complete() (err error) {
 	if c.TLSCertificateFile != "" {
 		if err := s.loadTLS(); err != nil {
 			return err
+		}
+	}
+	if c.Link.Enabled() {
+		if s.link, err = openLink(c.Link, *d); err != nil {
+			return fmt.Errorf("vpn.*: %w", err)
 		}
 	}
 	if d.Challenges == nil {
@@ -69,6 +75,22 @@ func (s *Server) openRevocation(client *http.Client) {
 	cache := revocation.NewCache(revocation.New(o), revocation.CacheOptions{Cap: keep, Timeout: s.patience, Now: d.Now, Observe: s.observeRevocation})
 	s.closers = append(s.closers, cache.Close)
 	d.Revocation, s.fresh = cache, cache.Fresh()
+}
+
+func openLink(c LinkConfig, d Deps) (*trustlink.Link, error) {
+	return trustlink.Open(trustlink.Options{
+		Host:               c.Host,
+		Port:               c.Port,
+		TLS:                c.TLS,
+		KeyFile:            c.KeyFile,
+		KeyPassword:        c.KeyPassword.Reveal(),
+		TruststoreFile:     c.TrustStoreFile,
+		TruststorePassword: c.TrustStorePassword.Reveal(),
+		KeepAlive:          c.KeepAlive,
+		KeepAliveTimeout:   c.KeepTimeout,
+		Logger:             d.Logger,
+		Now:                d.Now,
+	})
 }
 
 // openChallenges does not wait for Redis: a server starts while it is away.

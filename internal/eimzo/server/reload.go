@@ -23,6 +23,9 @@ func (s *Server) Reload() error {
 	if s.config.TLSCertificateFile != "" {
 		failures = append(failures, s.loadTLS())
 	}
+	if s.link != nil {
+		failures = append(failures, s.link.Reload())
+	}
 	return errors.Join(failures...)
 }
 

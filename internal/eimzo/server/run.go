@@ -209,6 +209,9 @@ func (s *Server) Serve(ctx context.Context, l Listeners) error {
 		}})
 		log.Info("Started metrics on: " + l.Metrics.Addr().String())
 	}
+	if s.link != nil {
+		parts = append(parts, part{"trust link", func() error { s.link.Run(ctx); return nil }})
+	}
 	ended := make(chan error, len(parts))
 	for _, p := range parts {
 		go func() {
@@ -261,6 +264,9 @@ func (s *Server) logStart() {
 		log.Info("Using Redis", "addresses", strings.Join(s.config.Cache.Addresses, " "))
 	} else {
 		log.Info("Using LocalCache")
+	}
+	if s.link != nil {
+		log.Info("Using the trust link", "host", s.config.Link.Host, "port", s.config.Link.Port)
 	}
 	for _, path := range s.Routes() {
 		log.Info("Registered: " + path)

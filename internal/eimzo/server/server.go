@@ -22,6 +22,7 @@ import (
 	"imzo/internal/metrics"
 	"imzo/internal/ratelimit"
 	"imzo/internal/store"
+	"imzo/internal/trustlink"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
 	"imzo/pki/tsp"
@@ -108,7 +109,8 @@ type Server struct {
 	patience time.Duration    // remoteBudget
 	limits   map[string]*ratelimit.Limiter
 	memory   *httpx.Memory
-	client   *http.Client // to the trust services
+	link     *trustlink.Link // nil without one
+	client   *http.Client    // to the trust services
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
 
