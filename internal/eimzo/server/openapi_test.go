@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -244,6 +245,7 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 		pathDetached: "QQ==|" + b64(p.sign(t, "A", detached)), pathMake: "QQ==|" + b64(p.sign(t, "A", detached)), pathJoin: document + "|" + document,
 		pathData: "QQ==", pathAuth: b64(p.sign(t, "x")),
 	}
+	linked := p.newServer(t, func(c *Config, _ *Deps) { c.Link = LinkConfig{Host: "127.0.0.1", Port: closedPort(t)} })
 	var calls []exampleCall
 	for path, item := range p.doc.Paths.Map() {
 		operation := item.Get
@@ -273,6 +275,9 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				c.server, c.body = small, func() string { return document }
 			case "503":
 				c.server = stuck
+				if path == "/ping" {
+					c.server = linked
+				}
 				if operation.RequestBody == nil {
 					c.body = nil
 				}
@@ -287,6 +292,17 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 		}
 	}
 	return calls
+}
+
+// closedPort returns a port that nobody listens on.
+func closedPort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
 }
 
 func TestTheDescriptionOfStatusesIsTheTable(t *testing.T) {
