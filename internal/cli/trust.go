@@ -3,8 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"imzo/internal/httpx"
 	"imzo/internal/inspect"
 	"imzo/internal/trust"
 	"imzo/pki/alg"
@@ -67,7 +64,8 @@ and a running 'imzo trust serve' takes it up at once.`,
 		newTrustInit(e, &dir, options),
 		newTrustIssue(e, open),
 		newTrustList(e, open),
-		newTrustServe(e, open),
+		newTrustServe(e, options, open),
+		newTrustLinkKey(e, open),
 		newTrustChange(e, "revoke SERIAL", "Revoke a certificate for good", open, true,
 			func(a *trust.Authority, serial, reason string) (trust.Record, error) { return a.Revoke(serial, reason) }),
 		newTrustChange(e, "suspend SERIAL", "Put a certificate on hold", open, false,
@@ -80,7 +78,7 @@ and a running 'imzo trust serve' takes it up at once.`,
 
 // wrongCall marks what is wrong with the flags of a call as a usage error.
 func wrongCall(err error) error {
-	for _, usage := range []error{trust.ErrSubject, trust.ErrReason, trust.ErrValidity, trust.ErrAddress, alg.ErrUnsupported} {
+	for _, usage := range []error{trust.ErrSubject, trust.ErrReason, trust.ErrValidity, trust.ErrAddress, trust.ErrKeySpec, alg.ErrUnsupported} {
 		if errors.Is(err, usage) {
 			return usageError{err}
 		}
@@ -251,37 +249,5 @@ func newTrustChange(e env, use, short string, open func() (*trust.Authority, err
 	if withReason {
 		c.Flags().StringVar(&reason, "reason", "", "keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, ...")
 	}
-	return c
-}
-
-func newTrustServe(e env, open func() (*trust.Authority, error)) *cobra.Command {
-	var listen string
-	c := &cobra.Command{
-		Use:   "serve",
-		Short: "Serve OCSP, timestamps, CRL and certificates over HTTP",
-		Example: `  imzo trust serve
-  imzo trust serve --dir /srv/trust --listen 0.0.0.0:8090`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			a, err := open()
-			if err != nil {
-				return err
-			}
-			if listen == "" {
-				listen = strings.TrimPrefix(strings.TrimPrefix(a.BaseURL(), "http://"), "https://")
-				if _, _, err := net.SplitHostPort(listen); err != nil {
-					return usagef("the hierarchy's address %s has no port; say where to listen with --listen", a.BaseURL())
-				}
-			}
-			ln, err := net.Listen("tcp", listen)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(e.stderr, "trust services on http://%s (certificates name %s); stop with Ctrl-C\n", ln.Addr(), a.BaseURL())
-			log := slog.New(slog.NewTextHandler(e.stderr, nil))
-			return httpx.Serve(c.Context(), ln, a.Handler(), httpx.Options{Logger: log})
-		},
-	}
-	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` to listen on (default: that of the hierarchy)")
 	return c
 }

@@ -39,6 +39,8 @@ var (
 	ErrReason = errors.New("unknown reason")
 	// ErrValidity says that a certificate cannot be valid for so many days.
 	ErrValidity = errors.New("validity out of range")
+	// ErrKeySpec says that a key is not of a kind that its use takes.
+	ErrKeySpec = errors.New("unsuitable kind of key")
 	// ErrAddress says that an address of the services is none.
 	ErrAddress = errors.New("bad address of the services")
 )
@@ -317,11 +319,9 @@ func Open(dir string, o Options) (*Authority, error) {
 	}
 	a := &Authority{dir: dir, settings: set, now: o.Now, rand: o.Rand, entities: map[string]keystore.Entry{}, bySN: map[string]*Record{}}
 	if o.Password == "" {
-		b, err := os.ReadFile(filepath.Join(dir, "keys", "password"))
-		if err != nil {
-			return nil, fmt.Errorf("the password of the key files: %w", err)
+		if o.Password, err = readKeysPassword(dir); err != nil {
+			return nil, err
 		}
-		o.Password = strings.TrimSpace(string(b))
 	}
 	for _, name := range []string{entityRoot, entityCA, entityTSA, entityOCSP, entityVPN, entityVPNOCSP} {
 		path := filepath.Join(dir, "keys", name+".pfx")
@@ -345,6 +345,15 @@ func Open(dir string, o Options) (*Authority, error) {
 		return nil, err
 	}
 	return a, a.prepare()
+}
+
+// readKeysPassword reads the password that a hierarchy keeps beside its keys.
+func readKeysPassword(dir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "keys", "password"))
+	if err != nil {
+		return "", fmt.Errorf("the password of the key files: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // checkLedger looks for the certificates of the services themselves, the

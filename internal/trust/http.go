@@ -37,7 +37,7 @@ const (
 )
 
 // Handler serves OCSP (GET and POST, RFC 6960 A.1), timestamps (RFC 3161
-// 3.4), CRLs and certificates.
+// 3.4), CRLs, certificates and pings.
 func (a *Authority) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+pathTSA, func(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +61,7 @@ func (a *Authority) Handler() http.Handler {
 			w.Write(list)
 		})
 	}
+	mux.HandleFunc("GET "+pathPing, a.ping)
 	mux.HandleFunc("GET "+pathRoot, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
 		w.Write(cert.EncodePEM(a.Root()))

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"net"
 	"time"
 
 	"imzo/pki/alg"
@@ -22,6 +23,7 @@ const (
 	profileCA   Profile = "ca"
 	profileTSA  Profile = "tsa"
 	profileOCSP Profile = "ocsp"
+	profileLink Profile = "link" // the server's side of the link
 )
 
 // Request asks for a key and its certificate.
@@ -74,8 +76,9 @@ type certificateOrder struct {
 	ledger  string // issuer as the ledger names it
 	subject cert.Name
 	profile Profile
-	keySpec string // "" is the hierarchy's
-	days    int    // 0 is the profile's own validity
+	keySpec string   // "" is the hierarchy's
+	days    int      // 0 is the profile's own validity
+	hosts   []string // names of a TLS server
 }
 
 // issue makes a key and its certificate, and records it in the ledger before
@@ -150,6 +153,16 @@ func (a *Authority) template(o certificateOrder, key *alg.PublicKey) (*cert.Temp
 		years = userYears
 		t.KeyUsage = cert.KeyUsageDigitalSignature
 		t.ExtKeyUsage = oids(cert.OIDClientAuth)
+	case profileLink:
+		t.KeyUsage = cert.KeyUsageDigitalSignature
+		t.ExtKeyUsage = oids(cert.OIDServerAuth)
+		for _, h := range o.hosts {
+			if ip := net.ParseIP(h); ip != nil {
+				t.IPAddresses = append(t.IPAddresses, ip)
+			} else {
+				t.DNSNames = append(t.DNSNames, h)
+			}
+		}
 	}
 	t.NotAfter = start.AddDate(years, 0, 0)
 	if o.days > 0 {

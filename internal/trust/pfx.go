@@ -16,19 +16,24 @@ import (
 
 // IssuePFX is [Authority.Issue] with the key written to out: a file, or a
 // folder, made when it is absent, that gets one more file named as E-IMZO
-// names them. What is absent is a file when its name ends in .pfx or .p12.
+// names them. What is absent is a file when its name ends in .pfx, .p12, .key or .pem.
 //
 // An existing file is never replaced, and refused before anything is issued.
 // A certificate whose key cannot be written is revoked again, since nobody
 // has the key.
 func (a *Authority) IssuePFX(r Request, loc *time.Location, out, password string, p keystore.Profile) (path string, e keystore.Entry, err error) {
+	return a.issueTo(r, loc, out, func(e keystore.Entry) (string, error) { return WritePFX(out, e, r.Subject, password, p) })
+}
+
+// issueTo issues a certificate whose key write keeps in out.
+func (a *Authority) issueTo(r Request, loc *time.Location, out string, write func(keystore.Entry) (string, error)) (path string, e keystore.Entry, err error) {
 	if err := prepareOutput(out); err != nil {
 		return "", e, err
 	}
 	if e, err = a.Issue(r, loc); err != nil {
 		return "", e, err
 	}
-	path, err = WritePFX(out, e, r.Subject, password, p)
+	path, err = write(e)
 	if err != nil {
 		serial := e.Chain[0].SerialHex()
 		if _, revokeErr := a.Revoke(serial, "cessationOfOperation"); revokeErr != nil {
@@ -49,11 +54,19 @@ func prepareOutput(out string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	folder := out
-	if ext := strings.ToLower(filepath.Ext(out)); ext == ".pfx" || ext == ".p12" {
-		folder = filepath.Dir(out)
+	return os.MkdirAll(outputFolder(out), 0o700)
+}
+
+// outputFolder returns the folder that a key goes into which is written to out.
+func outputFolder(out string) string {
+	if info, err := os.Stat(out); err == nil && info.IsDir() {
+		return out
 	}
-	return os.MkdirAll(folder, 0o700)
+	switch strings.ToLower(filepath.Ext(out)) {
+	case ".pfx", ".p12", ".key", ".pem":
+		return filepath.Dir(out)
+	}
+	return out
 }
 
 // WritePFX writes a key to out. When out is a folder the file is named as

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	jks "github.com/pavlo-v-chernykh/keystore-go/v4"
 
@@ -217,6 +219,25 @@ func ParseTrustStore(data []byte, password string) ([]*cert.Certificate, error) 
 		return nil, formatError("trust store (neither JKS, PKCS#12 nor certificates)", err)
 	}
 	return pfxCertificates(data, password)
+}
+
+// CreateTrustStore returns a Java key store of trusted certificates, which have
+// the aliases 1, 2, ... and are dated made.
+func CreateTrustStore(certs []*cert.Certificate, password string, made time.Time) ([]byte, error) {
+	store := jks.New(jks.WithOrderedAliases())
+	for i, c := range certs {
+		err := store.SetTrustedCertificateEntry(strconv.Itoa(i+1), jks.TrustedCertificateEntry{
+			CreationTime: made, Certificate: jks.Certificate{Type: "X.509", Content: c.Raw},
+		})
+		if err != nil {
+			return nil, formatError("trust store", err)
+		}
+	}
+	var out bytes.Buffer
+	if err := store.Store(&out, []byte(password)); err != nil {
+		return nil, formatError("trust store", err)
+	}
+	return out.Bytes(), nil
 }
 
 func isJKS(data []byte) bool {
