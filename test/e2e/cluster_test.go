@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,14 +37,12 @@ func startRedis(t *testing.T) *peer.RedisServer {
 // stopped.
 func lockRedis(t *testing.T, r *peer.RedisServer) {
 	t.Helper()
-	if got := redisCommand(t, r, "CONFIG SET requirepass "+redisPassword); got != "+OK" {
-		t.Fatalf("redis answers %q", got)
-	}
+	redisAs(t, r, "", "CONFIG SET requirepass "+redisPassword)
 }
 
-// redisCommand sends one inline command and returns the first line of the
-// answer.
-func redisCommand(t *testing.T, r *peer.RedisServer, command string) string {
+// redisAs sends inline commands, after the password if there is one, and
+// returns what Redis answers to the last one. An error of Redis ends the test.
+func redisAs(t *testing.T, r *peer.RedisServer, password string, commands ...string) (text string) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", r.Addr(), 5*time.Second)
 	if err != nil {
@@ -53,14 +52,29 @@ func redisCommand(t *testing.T, r *peer.RedisServer, command string) string {
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
-		t.Fatal(err)
+	if password != "" {
+		commands = append([]string{"AUTH " + password}, commands...)
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
+	reader := bufio.NewReader(conn)
+	for _, command := range commands {
+		if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		line, err := reader.ReadString('\n')
+		if err != nil || strings.HasPrefix(line, "-") {
+			t.Fatalf("redis answers %s with %q, %v", command, line, err)
+		}
+		text = strings.TrimSpace(line)
+		// A bulk string: its length, and that many octets (RESP).
+		if n, err := strconv.Atoi(strings.TrimPrefix(text, "$")); err == nil && text[0] == '$' && n >= 0 {
+			bulk := make([]byte, n+len("\r\n"))
+			if _, err := io.ReadFull(reader, bulk); err != nil {
+				t.Fatalf("%s: %v", command, err)
+			}
+			text = string(bulk[:n])
+		}
 	}
-	return strings.TrimSpace(line)
+	return text
 }
 
 // clusterConfig is one server of several: the guide's lines for Redis, whose
