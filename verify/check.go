@@ -87,6 +87,21 @@ func (r Result) String() string {
 	return fmt.Sprintf("result(%d)", uint8(r))
 }
 
+// Notes of checks, beside the one of a certificate that was revoked after the
+// time of a timestamp, which tells when.
+const (
+	// NoteNoTime: CheckSigningTime, of a signer without signingTime.
+	NoteNoTime = "the signer names no time: judged at the time of the check"
+	// NoteFuture: CheckSigningTime, of a claim that nobody can have made then.
+	NoteFuture = "the time the signer claims has not come yet"
+	// NoteClaimed: CheckSigningTime, of any other claim.
+	NoteClaimed = "the time is the signer's claim"
+	// NoteSkipped: CheckRevocation, where the options say so.
+	NoteSkipped = "revocation was left out"
+	// NoteAnchor: CheckRevocation, which nobody is asked about.
+	NoteAnchor = "the certificate is a trust anchor"
+)
+
 // Check is a check and its result.
 type Check struct {
 	Name   CheckName
@@ -95,7 +110,8 @@ type Check struct {
 	SubIndication SubIndication
 	// Err is the cause of Failed and Indeterminate.
 	Err error
-	// Note says what a reader should know though the check passed.
+	// Note says what a reader should know though the check passed: NoteNoTime
+	// and so on.
 	Note string
 }
 

@@ -267,11 +267,11 @@ func (j judgement) signingTimeCheck(f *signerFacts) Check {
 	c := passed(CheckSigningTime)
 	switch {
 	case f.source == DateFromNow:
-		c.Note = "the signer names no time: judged at the time of the check"
+		c.Note = NoteNoTime
 	case f.source == DateFromSigningTime && f.date.After(j.at.Add(j.policy.skew())):
-		c.Note = "the time the signer claims has not come yet"
+		c.Note = NoteFuture
 	case f.source == DateFromSigningTime:
-		c.Note = "the time is the signer's claim"
+		c.Note = NoteClaimed
 	}
 	return c
 }
@@ -390,14 +390,14 @@ func tokenSpared(s *RevocationStatus, genTime time.Time) bool {
 func (j judgement) revocation(chain chainFacts, p proof, spared func(*RevocationStatus, time.Time) bool) revocationResult {
 	switch {
 	case j.policy.SkipRevocation:
-		return revocationResult{check: Check{Name: CheckRevocation, Result: Skipped, Note: "revocation was left out"}}
+		return revocationResult{check: Check{Name: CheckRevocation, Result: Skipped, Note: NoteSkipped}}
 	case chain.path == nil:
 		return revocationResult{check: notPerformed(CheckRevocation)}
 	}
 	out := revocationResult{check: passed(CheckRevocation)}
 	questions := pathQuestions(chain.path, j.policy)
 	if len(questions) == 0 {
-		out.check.Note = "the certificate is a trust anchor"
+		out.check.Note = NoteAnchor
 	}
 	for i, q := range questions {
 		check, status := j.status(q, i > 0, p, spared)

@@ -141,6 +141,8 @@ func (p *apiProbe) run(t *testing.T, c exampleCall) {
 // TestDescriptionIsTrue holds real answers of every endpoint, successes and
 // failures, against /openapi.json, and makes every answer that it promises.
 func TestDescriptionIsTrue(t *testing.T) {
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.RegisteredBodyDecoder("text/plain"))
+	defer openapi3filter.UnregisterBodyDecoder("text/html")
 	w := newWorld(t)
 	p := &apiProbe{w, apiDescription(t, w), map[string]bool{}}
 	for _, c := range p.calls(t) {
@@ -222,6 +224,17 @@ func (p *apiProbe) calls(t *testing.T) []exampleCall {
 		}},
 		{name: "success", path: pathDetached, http: 200, status: 1, body: text(content + "|" + b64(separate))},
 		{name: "another document", path: pathDetached, http: 200, status: -10, body: text("QQ==|" + b64(separate))},
+		{name: "in parts", path: pathDetached, http: 200, status: 1, header: []string{"Content-Type", formType}, body: text(form("pkcs7", b64(separate), "document", "some document"))},
+
+		{name: "success", path: pathBatch, http: 200, status: 1, header: []string{"Content-Type", "application/json"}, body: text(`{"documents":[{"id":"a","pkcs7":"` + b64(stamped) + `"},{"pkcs7":"` + b64(separate) + `","document":"` + content + `"}]}`)},
+		{name: "one is revoked", path: pathBatch, http: 200, status: -11, header: []string{"Content-Type", "application/json"}, body: text(`{"documents":[{"id":"a","pkcs7":"` + b64(stamped) + `"},{"id":"b","pkcs7":"` + b64(p.signAs(t, revoked, "x")) + `"}]}`)},
+		{name: "success", path: pathReport, http: 200, status: 1, body: text(b64(stamped))},
+		{name: "a detached document", path: pathReport, http: 200, status: 1, body: text(content + "|" + b64(separate))},
+		{name: "in parts", path: pathReport, http: 200, status: 1, header: []string{"Content-Type", formType}, body: text(form("document", "some document", "pkcs7", b64(separate)))},
+		{name: "a page", path: pathReport + "?format=html&lang=uz", http: 200, body: text(b64(stamped))},
+		{name: "a revoked certificate", path: pathReport, http: 200, status: -11, body: text(b64(p.signAs(t, revoked, "x")))},
+		{name: "an unknown status", path: pathReport, http: 200, status: -1, server: unknown, body: text(b64(p.sign(t, "x")))},
+		{name: "no PKCS#7", path: pathReport, http: 200, status: -10, body: text(content)},
 
 		{name: "success", path: pathMake, http: 200, status: 1, body: text(content + "|" + b64(separate))},
 		{name: "another document", path: pathMake, http: 200, status: -10, body: text("QQ==|" + b64(separate))},
@@ -244,6 +257,7 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 	bodies := map[string]string{
 		pathDetached: "QQ==|" + b64(p.sign(t, "A", detached)), pathMake: "QQ==|" + b64(p.sign(t, "A", detached)), pathJoin: document + "|" + document,
 		pathData: "QQ==", pathAuth: b64(p.sign(t, "x")),
+		pathBatch: `{"documents":[{"pkcs7":"` + document + `"}]}`,
 	}
 	linked := p.newServer(t, func(c *Config, _ *Deps) { c.Link = LinkConfig{Host: "127.0.0.1", Port: closedPort(t)} })
 	var calls []exampleCall
@@ -258,13 +272,16 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 		}
 		for code := range operation.Responses.Map() {
 			c := exampleCall{name: "HTTP " + code, path: path, body: func() string { return body }}
+			if path == pathBatch {
+				c.header = []string{"Content-Type", "application/json"}
+			}
 			switch code {
 			case "200":
 				continue
 			case "400":
 				c.body = func() string { return " " }
 			case "401":
-				c.server, c.header = guarded, []string{"Authorization", "Bearer 0"}
+				c.server, c.header = guarded, append(c.header, "Authorization", "Bearer 0")
 			case "429":
 				c.server = p.newServer(t, func(c *Config, _ *Deps) { c.Limits.ChallengesPerMinute, c.Limits.AuthsPerMinute = 1, 1 })
 				callServer(c.server, "GET", path, "")
@@ -281,7 +298,7 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				if operation.RequestBody == nil {
 					c.body = nil
 				}
-				c.cancelled = slices.Contains([]string{pathAttached, pathDetached}, path)
+				c.cancelled = slices.Contains([]string{pathAttached, pathDetached, pathBatch, pathReport}, path)
 				c.crowded = slices.Contains([]string{pathMake, pathJoin}, path)
 			default:
 				t.Errorf("%s: no request for an answer HTTP %s", path, code)

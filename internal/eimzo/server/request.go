@@ -97,6 +97,11 @@ func (s *Server) pair(r *http.Request) (first, second []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return cutPair(text)
+}
+
+// cutPair cuts a body at its '|'.
+func cutPair(text []byte) (first, second []byte, err error) {
 	first, second, ok := bytes.Cut(text, []byte("|"))
 	if !ok {
 		// '%' is in no base64: here it can only begin an escape.
@@ -120,6 +125,10 @@ func (s *Server) contentAndDocument(r *http.Request) (content, document []byte, 
 	if err != nil {
 		return nil, nil, err
 	}
+	return decodePair(first, second)
+}
+
+func decodePair(first, second []byte) (content, document []byte, err error) {
 	if content, err = armor.DecodeBase64(first); err != nil {
 		return nil, nil, badRequestf("the source document before '|' is not base64: %s", err)
 	}

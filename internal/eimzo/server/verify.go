@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	"imzo/verify"
@@ -13,32 +14,70 @@ func (s *Server) verifyAttached(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.verify(w, r, document, nil)
+	s.verify(w, r, submission{document: document})
 }
 
-// verifyDetached verifies a document with its content beside it (guide 2.2.5).
+// verifyDetached verifies a document with its content beside it (guide 2.2.5),
+// in one text or in the parts of a form.
 func (s *Server) verifyDetached(w http.ResponseWriter, r *http.Request) {
-	content, document, err := s.contentAndDocument(r)
+	sub, err := s.detachedSubmission(w, r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	s.verify(w, r, document, content)
+	s.verify(w, r, sub)
 }
 
-func (s *Server) verify(w http.ResponseWriter, r *http.Request, document, content []byte) {
+func (s *Server) detachedSubmission(w http.ResponseWriter, r *http.Request) (sub submission, err error) {
+	parts, err := multipartReader(w, r, s.config.Limits.Multipart)
+	if err != nil {
+		return sub, err
+	}
+	if parts == nil {
+		sub.content, sub.document, err = s.contentAndDocument(r)
+		return sub, err
+	}
+	if sub, err = s.submission(r, parts); err == nil && sub.hashed == nil {
+		err = badRequestf("the multipart body has no part named %s", partDocument)
+	}
+	return sub, err
+}
+
+func (s *Server) verify(w http.ResponseWriter, r *http.Request, sub submission) {
 	source, cancel := s.budget(r.Context(), s.deps.Revocation)
 	defer cancel()
-	report, err := verify.Document(r.Context(), document, content, s.verifyOptions(source))
+	j, err := s.judge(r.Context(), source, sub)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	o, failure := s.judgeDocument(report)
-	s.logVerdict(r, o, audited{document, signerSerials(report)}, failure)
-	v := verifyView{PKCS7Info: s.render.report(report), result: s.result(r, o, failure, report)}
-	if failure != nil && failure.Signer >= 0 && v.PKCS7Info != nil {
-		v.FailedSignerInfo = v.PKCS7Info.Signers[failure.Signer]
+	s.logVerdict(r, j.outcome, audited{sub.document, signerSerials(j.report)}, j.failure)
+	writeJSON(w, s.verifyView(r, j))
+}
+
+// judged is a verdict with what it is called in a reply. failure is nil on
+// success.
+type judged struct {
+	report  *verify.Report
+	outcome outcome
+	failure *verify.Failure
+}
+
+func (s *Server) judge(ctx context.Context, source verify.RevocationSource, sub submission) (judged, error) {
+	options := s.verifyOptions(source)
+	options.HashedContent = sub.hashed
+	report, err := verify.Document(ctx, sub.document, sub.content, options)
+	if err != nil {
+		return judged{}, err
 	}
-	writeJSON(w, v)
+	o, failure := s.judgeDocument(report)
+	return judged{report, o, failure}, nil
+}
+
+func (s *Server) verifyView(r *http.Request, j judged) verifyView {
+	v := verifyView{PKCS7Info: s.render.report(j.report), result: s.result(r, j.outcome, j.failure, j.report)}
+	if j.failure != nil && j.failure.Signer >= 0 && v.PKCS7Info != nil {
+		v.FailedSignerInfo = v.PKCS7Info.Signers[j.failure.Signer]
+	}
+	return v
 }
