@@ -353,3 +353,29 @@ func TestAReadinessThatIsNoneIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestBatchesThatContradictThemselvesAreErrors(t *testing.T) {
+	good := `{"id":"a","status":1,"message":"","pkcs7Info":{"signers":[{"verified":true,"certificateVerified":true,"certificateValidAtSigningTime":true}]}}`
+	documents := []BatchDocument{{ID: "a", PKCS7: "QQ=="}}
+	for name, text := range map[string]string{
+		"no results":       `{"status":1}`,
+		"too many results": `{"status":1,"results":[` + good + `,` + good + `]}`,
+		"another document": `{"status":1,"results":[` + strings.Replace(good, `"a"`, `"b"`, 1) + `]}`,
+		"a wrong flag":     `{"status":1,"results":[` + strings.Replace(good, `true`, `false`, 1) + `]}`,
+		"a wrong status":   `{"status":1,"results":[` + strings.Replace(good, `:1`, `:-10`, 1) + `]}`,
+		"a wrong end":      `{"status":-10,"results":[` + good + `]}`,
+		"a report":         `{"status":1,"report":{"indication":"TOTAL-FAILED"}}`,
+	} {
+		c, _ := serverOf(t, answerWith(text), Options{})
+		if _, err := c.VerifyBatch(t.Context(), User{}, documents); !errors.Is(err, ErrAnswer) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := c.Report(t.Context(), User{}, "QQ=="); err == nil {
+			t.Errorf("%s: a report", name)
+		}
+	}
+	c, _ := serverOf(t, answerWith(`{"status":1,"results":[`+good+`]}`), Options{})
+	if _, err := c.VerifyBatch(t.Context(), User{}, documents); err != nil {
+		t.Error(err)
+	}
+}
