@@ -56,6 +56,8 @@ func TestOnlyAllowedPoliciesAndCAsCount(t *testing.T) {
 			v.want(t, c.want, c.message)
 			if (v.FailedSignerInfo != nil) != (c.want != statusOK) {
 				t.Errorf("%s %s: failedSignerInfo %v", name, path, v.FailedSignerInfo)
+			} else if v.FailedSignerInfo != nil && !strings.Contains(v.FailedSignerInfo.Exception, ".allowed") {
+				t.Errorf("%s %s: exception %q", name, path, v.FailedSignerInfo.Exception)
 			}
 		}
 		challenge := decode(t, callServer(s, "GET", "/frontend/challenge", "")).Challenge
