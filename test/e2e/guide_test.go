@@ -24,8 +24,8 @@ const (
 	guideKeyPassword = "19E581A1AF9382F0"
 	guideVPNStore    = "keys/vpn.jks"
 	guideTrustStore  = "keys/truststore.jks"
-	// vpnStorePassword is the one that the original tries when none is set.
-	vpnStorePassword = "12345678"
+	// storePassword is the one that the original tries when none is set.
+	storePassword = "12345678"
 )
 
 // guideFolder is the folder of a customer of the original: its configuration,
@@ -45,20 +45,20 @@ func guideFolder(t *testing.T, w *world, config string) string {
 	if err := os.Rename(made, filepath.Join(folder, guideKey)); err != nil {
 		t.Fatal(err)
 	}
-	store := func(path, password string, c *cert.Certificate) {
+	store := func(path string, c *cert.Certificate) {
 		t.Helper()
 		pem := filepath.Join(t.TempDir(), "certificate.pem")
 		if err := os.WriteFile(pem, cert.EncodePEM(c), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), keytool, "-importcert", "-noprompt", "-trustcacerts", "-alias", "ca",
-			"-file", pem, "-keystore", filepath.Join(folder, path), "-storetype", "JKS", "-storepass", password)
+			"-file", pem, "-keystore", filepath.Join(folder, path), "-storetype", "JKS", "-storepass", storePassword)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("keytool: %v\n%s", err, out)
 		}
 	}
-	store(guideVPNStore, vpnStorePassword, w.authority.Entities()["vpn"])
-	store(guideTrustStore, "any password", w.authority.Root())
+	store(guideVPNStore, w.authority.Entities()["vpn"])
+	store(guideTrustStore, w.authority.Root())
 	if err := os.WriteFile(filepath.Join(folder, "config.properties"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestTheGuidesConfigurationStartsTheServer(t *testing.T) {
 			if info.code != http.StatusOK || !strings.Contains(info.body, w.authority.Root().SerialHex()) {
 				t.Errorf("info: HTTP %d %s", info.code, info.body)
 			}
-			for _, secret := range []string{guideKeyPassword, vpnStorePassword} {
+			for _, secret := range []string{guideKeyPassword, storePassword} {
 				if strings.Contains(p.log.String(), secret) {
 					t.Errorf("the log has the password %s", secret)
 				}

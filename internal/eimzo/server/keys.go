@@ -56,7 +56,7 @@ func Keys() config.Table {
 			config.Key{Name: "ocsp.cache.seconds", Kind: config.Int, Default: "60", Max: 86400, Own: true, Doc: "How long an OCSP answer is used, never beyond its nextUpdate; 0 asks every time."},
 			config.Key{Name: "crl.fallback", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether CRLs decide when no OCSP responder answers."},
 			config.Key{Name: "crl.url", Kind: config.URLs, Own: true, Doc: "CRLs to use instead of the ones that certificates name."},
-			config.Key{Name: "tsp.url", Kind: config.URLs, Own: true, Doc: "Timestamp authorities to ask instead of the one that the signer's certificate names; the next when one does not answer."},
+			config.Key{Name: "tsp.url", Kind: config.URLs, Own: true, Doc: "Timestamp authorities to ask instead of the one that the signer's certificate names, or with a trust link, of the one at its end; the next when one does not answer."},
 		),
 		group("Trust link (VPN)",
 			config.Key{Name: "vpn.tls.enabled", Kind: config.Bool, Default: "yes", Doc: "Whether the link speaks TLS; without it nothing proves who is at the other end."},
