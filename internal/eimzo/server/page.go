@@ -43,7 +43,10 @@ func contentPolicy(style string) string {
 
 // writePage answers with the report as a page.
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, l i18n.Language, sub submission, j judged) {
-	p := pager{s.render, l}
+	p := pager{render: s.render, language: l, refusal: func(signer *verify.Signer) outcome {
+		o, _ := s.notAllowed([]*verify.Signer{signer})
+		return o
+	}}
 	var out bytes.Buffer // an error must not leave half a page
 	if err := pageTemplate.Execute(&out, p.page(r, sub, j)); err != nil {
 		s.refuse(w, r, err)
@@ -112,6 +115,9 @@ func (w words) T(id string, args ...any) string { return i18n.Text(w.language, "
 type pager struct {
 	render   renderer
 	language i18n.Language
+	// refusal tells why a signer whose signature is valid may not sign here,
+	// which the report knows nothing of; anything but that is no refusal.
+	refusal func(*verify.Signer) outcome
 }
 
 func (p pager) words() words { return words{p.language} }
@@ -131,8 +137,12 @@ func (p pager) page(r *http.Request, sub submission, j judged) page {
 		Style:   template.CSS(pageStyle), //nolint:gosec // our own file
 		Verdict: p.verdict("document", report.Indication),
 	}
+	if report.Valid() && j.outcome.status != statusOK {
+		v.Verdict = p.refused(j.outcome)
+	}
 	sum := sha256.Sum256(sub.document)
 	v.Facts = []fact{
+		{Label: p.t("answer"), Value: fmt.Sprintf("%d, %s", j.outcome.status, j.outcome.code()), Code: true},
 		{Label: p.t("conclusion"), Value: conclusion(report.Indication, report.SubIndication), Code: true},
 		{Label: p.t("checkedAt"), Value: p.date(report.At)},
 		{Label: p.t("file"), Value: hex.EncodeToString(sum[:]), Code: true},
@@ -183,12 +193,20 @@ func (p pager) verdict(of string, i verify.Indication) pageVerdict {
 	return pageVerdict{p.t(of + ".open"), "?", "open"}
 }
 
+// refused is the verdict on what is valid and not allowed here.
+func (p pager) refused(o outcome) pageVerdict {
+	return pageVerdict{o.message.text(p.language), "✗", "bad"}
+}
+
 func (p pager) signer(i int, s *verify.Signer) pagePart {
 	v := pagePart{
 		words:   p.words(),
 		Anchor:  fmt.Sprintf("signature-%d", i+1),
 		Heading: p.t("signature.unnamed", i+1),
 		Verdict: p.verdict("signature", s.Indication),
+	}
+	if o := p.refusal(s); s.Valid() && o.message != MessageNone {
+		v.Verdict = p.refused(o)
 	}
 	c := s.Certificate
 	if c == nil {
@@ -233,7 +251,8 @@ func (p pager) timeStamp(i, n int, t *verify.TimeStamp) pagePart {
 	if t.Token != nil {
 		info := t.Token.Info
 		v.Facts = append(v.Facts, fact{Label: p.t("genTime"), Value: p.date(info.GenTime)})
-		if name := t.Token.TSAString(); name != "" {
+		// BouncyCastle's way to print it begins with the number of its form.
+		if _, name, ok := strings.Cut(t.Token.TSAString(), ": "); ok {
 			v.Facts = append(v.Facts, fact{Label: p.t("tsa"), Value: visible(name)})
 		}
 		v.Facts = append(v.Facts, fact{Label: p.t("tsaPolicy"), Value: visible(info.Policy.String()), Code: true})
