@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"imzo/internal/testpki/faultproxy"
 	"imzo/internal/testpki/peer"
 )
 
@@ -148,12 +149,15 @@ type fault struct {
 	begin, end func(t *testing.T)
 	// harmless ones only make log-ins slower.
 	harmless bool
+	// passing ones hit a few log-ins, and leave the others alone.
+	passing bool
 }
 
 func TestServersOutliveWhateverHappensToRedis(t *testing.T) {
 	w := newWorld(t, 2)
 	redis := startRedis(t)
-	config := clusterConfig(t, w, redis.Addr())
+	proxy := faultproxy.New(t, redis.Addr())
+	config := clusterConfig(t, w, proxy.Addr())
 	c := &crowd{w: w, tally: map[string]int{}}
 	c.servers = []*server{startServer(t, w.folder("one"), config), startServer(t, w.folder("two"), config)}
 
@@ -179,13 +183,16 @@ func TestServersOutliveWhateverHappensToRedis(t *testing.T) {
 
 	works := func() bool { accepted, _, _, _ := c.counts(); return accepted > 50 }
 	c.await(t, working, "all is well", 30*time.Second, works)
-	for _, f := range redisFaults(redis) {
+	for _, f := range append(redisFaults(redis), wayFaults(proxy)...) {
 		began := time.Now()
 		c.reset()
 		f.begin(t)
-		if f.harmless {
-			c.await(t, working, f.name, 30*time.Second, works)
-		} else {
+		switch {
+		case f.harmless:
+			c.await(t, working, f.name, 60*time.Second, works)
+		case f.passing:
+			c.await(t, working, f.name, 30*time.Second, func() bool { _, refused, _, _ := c.counts(); return refused > 10 })
+		default:
 			c.await(t, working, f.name, 15*time.Second, func() bool { _, refused, fast, _ := c.counts(); return refused > 20 && fast > 10 })
 		}
 		if _, _, _, slowest := c.counts(); slowest > longest503 {
@@ -220,7 +227,44 @@ func TestServersOutliveWhateverHappensToRedis(t *testing.T) {
 	}
 }
 
-// redisFaults are what a Redis does, and what the way to it does.
+// wayFaults are what happens between the servers and Redis.
+func wayFaults(proxy *faultproxy.Proxy) []fault {
+	healthy := func(*testing.T) { proxy.Pass() }
+	// cutting resets a connection in the middle of what goes over it, at
+	// places one after the other, until it is stopped.
+	cutting := func(name string, d faultproxy.Direction) fault {
+		var stop func()
+		return fault{
+			name: name, passing: true,
+			begin: func(*testing.T) {
+				done, ended := make(chan struct{}), make(chan struct{})
+				stop = func() { close(done); <-ended }
+				go func() {
+					defer close(ended)
+					for n := 1; ; n = n%97 + 1 {
+						select {
+						case <-done:
+							return
+						case <-time.After(30 * time.Millisecond):
+							proxy.CutAfter(d, n)
+						}
+					}
+				}()
+			},
+			end: func(*testing.T) { stop(); proxy.Pass() },
+		}
+	}
+	return []fault{
+		{name: "Redis is slow", harmless: true, begin: func(*testing.T) { proxy.Delay(200 * time.Millisecond) }, end: healthy},
+		{name: "Redis is slower than the time-out", begin: func(*testing.T) { proxy.Delay(3 * time.Second) }, end: healthy},
+		{name: "Redis does not answer", begin: func(*testing.T) { proxy.Swallow() }, end: healthy},
+		{name: "connections to Redis are refused", begin: func(*testing.T) { proxy.Refuse() }, end: healthy},
+		cutting("connections are reset in mid-command", faultproxy.ToServer),
+		cutting("connections are reset in mid-answer", faultproxy.ToClient),
+	}
+}
+
+// redisFaults are what Redis itself does.
 func redisFaults(redis *peer.RedisServer) []fault {
 	signal := func(s syscall.Signal) func(*testing.T) {
 		return func(t *testing.T) {
