@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"imzo/internal/testpki"
+	"imzo/pki/alg"
 )
 
 var benchSizes = []int{100, 1 << 20}
@@ -47,4 +48,19 @@ func BenchmarkSign(b *testing.B) {
 			mustSign(b, content, Options{}, signerOf(user))
 		}
 	})
+}
+
+func BenchmarkHashedContent(b *testing.B) {
+	piece := make([]byte, 1<<20)
+	for name, digests := range map[string][]*alg.Digest{"OZDST": {alg.OZDST()}, "all": alg.Digests()} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(piece)))
+			h := NewHashedContent(digests...)
+			for b.Loop() {
+				if _, err := h.Write(piece); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

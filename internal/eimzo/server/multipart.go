@@ -49,7 +49,7 @@ func multipartReader(w http.ResponseWriter, r *http.Request, limit int64) (*mult
 // submission reads the parts of a body. The document is hashed as it comes and
 // not kept, so that its size costs no memory. When the PKCS#7 comes first it
 // says with what to hash; otherwise all digests there are are computed, which
-// takes about twice as long.
+// takes up to twice as long.
 func (s *Server) submission(r *http.Request, parts *multipart.Reader) (submission, error) {
 	var sub submission
 	havePKCS7, digests := false, alg.Digests()
