@@ -261,3 +261,44 @@ func union[T any](a, b []T, octets func(T) []byte) []T {
 }
 
 func itself(b []byte) []byte { return b }
+
+// FilterUnsignedAttribute returns the document with only those values of the
+// signer's unsigned attributes of type t that keep accepts, and every signed
+// octet as it was. It is called with each value, in the order of the document.
+// An attribute that has none left goes. Errors: [ErrNoSigner].
+func (s *SignedData) FilterUnsignedAttribute(signer int, t ber.OID, keep func(value ber.Element) bool) ([]byte, error) {
+	if signer < 0 || signer >= len(s.SignerInfos) {
+		return nil, fmt.Errorf("%w: %d of %d", ErrNoSigner, signer, len(s.SignerInfos))
+	}
+	si := s.SignerInfos[signer]
+	var left []Attribute
+	for _, a := range si.UnsignedAttrs {
+		if a.Type != t {
+			left = append(left, a)
+			continue
+		}
+		var values [][]byte
+		for _, v := range a.Values {
+			if keep(v) {
+				values = append(values, v.Raw)
+			}
+		}
+		switch len(values) {
+		case 0:
+		case len(a.Values):
+			left = append(left, a)
+		default:
+			left = append(left, NewAttribute(t, values...))
+		}
+	}
+	raw := ber.Sequence(si.signed)
+	if len(left) > 0 {
+		var err error
+		if raw, err = si.withUnsigned(left); err != nil {
+			return nil, err
+		}
+	}
+	doc := s.document()
+	doc.signers[signer] = raw
+	return doc.encode(), nil
+}

@@ -530,3 +530,77 @@ func TestJoinRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestFilterUnsignedAttributeKeepsEverySignedOctet takes tokens out of BER and
+// DER documents, some of several and all.
+func TestFilterUnsignedAttributeKeepsEverySignedOctet(t *testing.T) {
+	for _, der := range []bool{false, true} {
+		s := newFilterDocument(t, der)
+		plain := s.Raw
+		with := s
+		for _, text := range []string{"first", "second", "third"} {
+			raw, err := with.AddUnsignedAttribute(0, NewAttribute(OIDTimeStampToken, ber.Sequence(ber.OctetString([]byte(text)))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if with, err = Parse(raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, c := range map[string]struct {
+			keep func(ber.Element) bool
+			left int
+		}{
+			"all":     {func(ber.Element) bool { return true }, 3},
+			"none":    {func(ber.Element) bool { return false }, 0},
+			"one":     {func(v ber.Element) bool { return bytes.Contains(v.Raw, []byte("second")) }, 1},
+			"but one": {func(v ber.Element) bool { return !bytes.Contains(v.Raw, []byte("second")) }, 2},
+		} {
+			raw, err := with.FilterUnsignedAttribute(0, OIDTimeStampToken, c.keep)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Parse(raw)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			tokens, err := got.SignerInfos[0].TimeStampTokens()
+			if err != nil || len(tokens) != c.left {
+				t.Errorf("%s: %d tokens, %v", name, len(tokens), err)
+			}
+			if c.left == 0 && !bytes.Equal(raw, plain) {
+				t.Errorf("%s, DER %v: the document is not what it was without tokens", name, der)
+			}
+			if c.left == 3 && !bytes.Equal(raw, with.Raw) {
+				t.Errorf("%s, DER %v: a document with nothing to take out was changed", name, der)
+			}
+			if !bytes.Equal(got.SignerInfos[0].Signature, s.SignerInfos[0].Signature) || !bytes.Equal(got.SignerInfos[0].RawSignedAttrs, s.SignerInfos[0].RawSignedAttrs) {
+				t.Errorf("%s: signed octets changed", name)
+			}
+			// Other attributes stay.
+			other, err := with.FilterUnsignedAttribute(0, OIDContentType, c.keep)
+			if err != nil || !bytes.Equal(other, with.Raw) {
+				t.Errorf("%s: another type: %v", name, err)
+			}
+		}
+		for _, signer := range []int{-1, 1} {
+			if _, err := with.FilterUnsignedAttribute(signer, OIDTimeStampToken, func(ber.Element) bool { return true }); !errors.Is(err, ErrNoSigner) {
+				t.Errorf("signer %d: %v", signer, err)
+			}
+		}
+	}
+}
+
+func newFilterDocument(t *testing.T, der bool) *SignedData {
+	t.Helper()
+	user := testpki.New(t, "ozdst").User(t, "CN=USER")
+	raw, err := Sign([]byte("content"), []Signer{{Key: user.Key, Chain: user.Chain[:2]}}, Options{DER: der})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

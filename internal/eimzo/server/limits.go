@@ -14,8 +14,11 @@ import (
 )
 
 // bodyLimit is the largest body of a request beyond that of all others: where
-// a route reads the parts of a multipart body as they come.
+// a route reads a body, or the parts of a multipart one, as it comes.
 func (s *Server) bodyLimit(r *http.Request) int64 {
+	if route := s.routes[r.URL.Path]; route.streams {
+		return route.maxBody
+	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
 		return 0

@@ -21,6 +21,7 @@ import (
 	"imzo/internal/config"
 	"imzo/internal/httpx"
 	"imzo/internal/testpki"
+	"imzo/pki/cert"
 	"imzo/pki/cms"
 	"imzo/pki/ocsp"
 )
@@ -236,6 +237,17 @@ func (p *apiProbe) calls(t *testing.T) []exampleCall {
 		{name: "an unknown status", path: pathReport, http: 200, status: -1, server: unknown, body: text(b64(p.sign(t, "x")))},
 		{name: "no PKCS#7", path: pathReport, http: 200, status: -10, body: text(content)},
 
+		{name: "success", path: pathRestamp, http: 200, status: 1, body: text(b64(p.sign(t, "x")))},
+		{name: "a token over something else", path: pathRestamp, http: 200, status: 1, body: func() string {
+			return b64(stampWith(t, p.sign(t, "x"), func(si *cms.SignerInfo) []byte { return token(t, &p.authority, si, []byte("y")) }))
+		}},
+		{name: "no PKCS#7", path: pathRestamp, http: 200, status: -10, body: text(content)},
+		{name: "success", path: pathCertStatus, http: 200, status: 1, body: text(string(cert.EncodePEM(p.user.Cert, p.CA.Cert)))},
+		{name: "revoked", path: pathCertStatus, http: 200, status: -11, body: text(string(cert.EncodePEM(revoked.Cert, p.CA.Cert)))},
+		{name: "an unknown status", path: pathCertStatus, http: 200, status: -1, server: unknown, body: text(string(cert.EncodePEM(p.user.Cert, p.CA.Cert)))},
+		{name: "no certificate", path: pathCertStatus, http: 200, status: -11, body: text(content)},
+		{name: "success", path: pathDigest, http: 200, status: 1, header: []string{"Content-Type", "application/octet-stream"}, body: text("octets")},
+
 		{name: "success", path: pathMake, http: 200, status: 1, body: text(content + "|" + b64(separate))},
 		{name: "another document", path: pathMake, http: 200, status: -10, body: text("QQ==|" + b64(separate))},
 		{name: "success", path: pathJoin, http: 200, status: 1, body: text(b64(stamped) + "|" + b64(p.signAs(t, other, "some document")))},
@@ -272,14 +284,20 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 		}
 		for code := range operation.Responses.Map() {
 			c := exampleCall{name: "HTTP " + code, path: path, body: func() string { return body }}
-			if path == pathBatch {
+			switch path {
+			case pathBatch:
 				c.header = []string{"Content-Type", "application/json"}
+			case pathDigest:
+				c.header = []string{"Content-Type", "application/octet-stream"}
 			}
 			switch code {
 			case "200":
 				continue
 			case "400":
 				c.body = func() string { return " " }
+				if path == pathDigest { // of nothing there is one, too
+					c.path += "?algorithm=none"
+				}
 			case "401":
 				c.server, c.header = guarded, append(c.header, "Authorization", "Bearer 0")
 			case "429":
@@ -290,6 +308,9 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				}
 			case "413":
 				c.server, c.body = small, func() string { return document }
+				if path == pathDigest {
+					c.path += "?encoding=base64"
+				}
 			case "503":
 				c.server = stuck
 				if path == "/ping" {
@@ -298,7 +319,7 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				if operation.RequestBody == nil {
 					c.body = nil
 				}
-				c.cancelled = slices.Contains([]string{pathAttached, pathDetached, pathBatch, pathReport}, path)
+				c.cancelled = slices.Contains([]string{pathAttached, pathDetached, pathBatch, pathReport, pathCertStatus}, path)
 				c.crowded = slices.Contains([]string{pathMake, pathJoin}, path)
 			default:
 				t.Errorf("%s: no request for an answer HTTP %s", path, code)

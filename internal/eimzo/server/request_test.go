@@ -121,7 +121,7 @@ func TestWrongRequestsAre400WithOneLine(t *testing.T) {
 
 func TestUnknownPathsAre404(t *testing.T) {
 	w := newWorld(t)
-	for _, path := range []string{"/", "/frontend", "/frontend/", "/frontend/challenge/", "/backend/digest", "/frontend/mobile/auth", "/PING", "/ping/../ping", "//ping"} {
+	for _, path := range []string{"/", "/frontend", "/frontend/", "/frontend/challenge/", "/backend/digests", "/frontend/mobile/auth", "/PING", "/ping/../ping", "//ping"} {
 		r := httptest.NewRequest("POST", "http://x/", strings.NewReader("x"))
 		r.URL.Path = path
 		rec := httptest.NewRecorder()

@@ -161,8 +161,10 @@ type route struct {
 	path  string
 	side  side
 	serve http.HandlerFunc
-	// maxBody is the largest body, when it is not that of the configuration.
+	// maxBody is the largest body of those that are read as they come: the
+	// multipart ones, or all where the route streams.
 	maxBody int64
+	streams bool
 }
 
 // routeTable lists the endpoints; those that the original registers stand in
@@ -179,6 +181,9 @@ func (s *Server) routeTable() []route {
 		{path: "/backend/pkcs7/verify/detached", side: backend, serve: s.verifyDetached, maxBody: s.config.Limits.Multipart},
 		{path: "/backend/pkcs7/verify/batch", side: backend, serve: s.verifyBatch},
 		{path: "/backend/pkcs7/report", side: backend, serve: s.report, maxBody: s.config.Limits.Multipart},
+		{path: "/backend/pkcs7/restamp", side: backend, serve: s.restamp},
+		{path: "/backend/certificate/status", side: backend, serve: s.certificateStatus},
+		{path: "/backend/digest", side: backend, serve: s.digest, maxBody: s.config.Limits.Multipart, streams: true},
 		{path: "/frontend/pkcs7/make-attached", side: anyone, serve: s.makeAttached},
 		{path: "/frontend/pkcs7/join", side: anyone, serve: s.join},
 		{path: "/healthz/live", side: operation, serve: health.Live().ServeHTTP},

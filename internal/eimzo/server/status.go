@@ -47,6 +47,7 @@ const (
 	MessageTSAValidity         Message = "tsaValidity"
 	MessagePolicy              Message = "policy"
 	MessageCA                  Message = "ca"
+	MessageNotCertificate      Message = "notCertificate"
 	MessageNotPKCS7            Message = "notPKCS7"
 	MessageAlreadyAttached     Message = "alreadyAttached"
 	MessageNotAttached         Message = "notAttached"

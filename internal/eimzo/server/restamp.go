@@ -1,0 +1,141 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+
+	"imzo/pki/ber"
+	"imzo/pki/cert"
+	"imzo/pki/cms"
+	"imzo/verify"
+)
+
+// restampView is the reply of /backend/pkcs7/restamp: that of
+// /frontend/timestamp/pkcs7, and what was taken out.
+type restampView struct {
+	PKCS7                 []byte                   `json:"pkcs7b64,omitempty"`
+	TimestampedSignerList []subjectCertificateView `json:"timestampedSignerList"`
+	Replaced              []replacedView           `json:"replaced"`
+	result
+}
+
+// replacedView is a token that was worth nothing.
+type replacedView struct {
+	SignerSerialNumber string `json:"signerSerialNumber,omitempty"`
+	Time               string `json:"time,omitempty"` // that the token named
+	Exception          string `json:"exception"`
+}
+
+// restamp gives a token to every signature that has none, or only such as
+// failed: of an authority that was not to be trusted, over something else,
+// damaged. One whose status cannot be checked at present has not failed and
+// stays, since another token would prove a later time only. As with
+// /frontend/timestamp/pkcs7 the signatures themselves are not judged.
+func (s *Server) restamp(w http.ResponseWriter, r *http.Request) {
+	document, err := s.document(r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+	defer cancel()
+	cleaned, replaced, err := s.withoutFailedTokens(ctx, document)
+	var stamped []byte
+	var signers []*cert.Certificate
+	if err == nil {
+		stamped, signers, err = s.stampDocument(ctx, cleaned)
+	}
+	var no *notStampable
+	switch {
+	case errors.As(err, &no):
+		failure := formatFailure(no.cause)
+		s.logVerdict(r, no.outcome, audited{document: document}, failure)
+		writeJSON(w, restampView{TimestampedSignerList: []subjectCertificateView{}, Replaced: []replacedView{}, result: s.result(r, no.outcome, failure, nil)})
+		return
+	case err != nil:
+		s.refuse(w, r, err)
+		return
+	}
+	v := restampView{PKCS7: stamped, TimestampedSignerList: []subjectCertificateView{}, Replaced: replaced, result: s.result(r, success, nil, nil)}
+	var serials []string
+	for _, c := range signers {
+		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
+		serials = append(serials, c.SerialHex())
+	}
+	s.logVerdict(r, success, audited{stamped, serials}, nil)
+	writeJSON(w, v)
+}
+
+// withoutFailedTokens returns the document without the timestamp tokens that
+// failed, and what those were.
+func (s *Server) withoutFailedTokens(ctx context.Context, document []byte) ([]byte, []replacedView, error) {
+	replaced := []replacedView{}
+	source, cancel := s.budget(ctx, s.deps.Revocation)
+	defer cancel()
+	report, err := verify.Document(ctx, document, nil, s.verifyOptions(source))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, signer := range report.Signers {
+		failed := failedTokens(signer)
+		if len(failed) == 0 {
+			continue
+		}
+		sd, err := cms.Parse(document)
+		if err != nil {
+			return nil, nil, &notStampable{notPKCS7, err}
+		}
+		// A rewritten DER document may have its signers in another order.
+		at := -1
+		for i, si := range sd.SignerInfos {
+			if bytes.Equal(si.Signature, signer.Signature) {
+				at = i
+				break
+			}
+		}
+		n := -1
+		document, err = sd.FilterUnsignedAttribute(at, cms.OIDTimeStampToken, func(ber.Element) bool {
+			n++
+			check, gone := failed[n]
+			if gone {
+				replaced = append(replaced, s.replaced(signer, signer.TimeStamps[n], check))
+			}
+			return !gone
+		})
+		if err != nil {
+			return nil, nil, &notStampable{timestampImpossible, err}
+		}
+	}
+	return document, replaced, nil
+}
+
+// failedTokens finds, by their place, the tokens of a signer of which a check
+// failed, with the check.
+func failedTokens(signer *verify.Signer) map[int]verify.Check {
+	failed := make(map[int]verify.Check)
+	for i, t := range signer.TimeStamps {
+		for _, c := range t.Checks {
+			if c.Result == verify.Failed {
+				failed[i] = c
+				break
+			}
+		}
+	}
+	return failed
+}
+
+func (s *Server) replaced(signer *verify.Signer, t *verify.TimeStamp, c verify.Check) replacedView {
+	v := replacedView{Exception: string(c.Name)}
+	if c.Err != nil {
+		v.Exception = clip(string(c.Name)+": "+c.Err.Error(), maxLoggedCause)
+	}
+	if signer.Certificate != nil {
+		v.SignerSerialNumber = signer.Certificate.SerialHex()
+	}
+	if t.Token != nil {
+		v.Time = s.render.date(t.Token.Info.GenTime)
+	}
+	return v
+}
