@@ -74,7 +74,7 @@ func (l *Link) readIdentity() (*identity, error) {
 		MaxIdleConnsPerHost:    32,
 		MaxIdleConns:           32,
 		IdleConnTimeout:        o.KeepAlive + 30*time.Second, // a ping comes before
-		ResponseHeaderTimeout:  o.KeepAliveTimeout,
+		ResponseHeaderTimeout:  answerTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 	}

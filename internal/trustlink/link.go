@@ -39,6 +39,9 @@ const (
 	// connectTimeout is for TCP and TLS together. Two tries and an answer fit
 	// into the eight seconds that a verification has.
 	connectTimeout = 3 * time.Second
+	// answerTimeout is for callers without patience of their own. Keep-alive
+	// ends the waiting on a dead connection before.
+	answerTimeout = 30 * time.Second
 	// maxFile bounds key files and trust stores, which have some kilobytes.
 	maxFile = 4 << 20
 )
