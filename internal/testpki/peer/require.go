@@ -20,6 +20,7 @@ const (
 	nameSystemd      = "systemd"
 	nameStrace       = "strace"
 	nameKeytool      = "keytool"
+	namePromtool     = "promtool"
 )
 
 // debianPackages tells for each peer what to install.
@@ -34,6 +35,7 @@ var debianPackages = map[string]string{
 	nameSystemd:      "systemd",
 	nameStrace:       "strace",
 	nameKeytool:      "openjdk-17-jre-headless",
+	namePromtool:     "prometheus",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -123,4 +125,10 @@ func Strace(t testing.TB) string {
 func Keytool(t testing.TB) string {
 	t.Helper()
 	return program(t, nameKeytool, "keytool")
+}
+
+// Promtool returns the path of Prometheus's promtool.
+func Promtool(t testing.TB) string {
+	t.Helper()
+	return program(t, namePromtool, "promtool")
 }
