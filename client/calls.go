@@ -115,6 +115,31 @@ func (c *Client) Join(ctx context.Context, u User, first, second string) (*Docum
 	return reply, callText(ctx, c, "/frontend/pkcs7/join", u, reply, first, second)
 }
 
+// Restamp attaches a timestamp token to every signature that has none, and
+// instead of such as failed. One that could not be checked for now stays.
+// (Imzo only.)
+func (c *Client) Restamp(ctx context.Context, u User, pkcs7 string) (*RestampReply, error) {
+	reply := &RestampReply{}
+	return reply, callText(ctx, c, "/backend/pkcs7/restamp", u, reply, pkcs7)
+}
+
+// CertificateStatus tells whether a certificate is good now. certificate is
+// base64 or PEM, and PEM may have those of its CAs behind it; a PKCS#7 document
+// stands for the certificate of its first signer. Without an error the
+// certificate has a chain to a trusted root, is within its validity and not
+// revoked. (Imzo only.)
+func (c *Client) CertificateStatus(ctx context.Context, u User, certificate string) (*CertificateReply, error) {
+	reply := &CertificateReply{}
+	const path = "/backend/certificate/status"
+	if err := callText(ctx, c, path, u, reply, certificate); err != nil {
+		return reply, err
+	}
+	if !reply.CertificateVerified || !reply.CertificateValid || reply.RevokedStatusInfo != nil || reply.SubjectCertificateInfo == nil {
+		return reply, fmt.Errorf("%s: %w: status 1 of a certificate that is not good", path, ErrAnswer)
+	}
+	return reply, nil
+}
+
 // callText makes a call whose body is base64, or two with '|' between them.
 func callText(ctx context.Context, c *Client, path string, u User, reply replied, parts ...string) error {
 	r, err := textRequest(path, u, parts...)

@@ -1,13 +1,19 @@
 package client_test
 
 import (
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"imzo/client"
 	"imzo/internal/testpki"
+	"imzo/internal/testpki/services"
+	"imzo/pki/cms"
+	"imzo/pki/tsp"
 )
 
 var user = client.User{IP: "1.2.3.4", Host: "example.uz"}
@@ -244,5 +250,129 @@ func TestTheBackEndIsClosedWithoutTheToken(t *testing.T) {
 			t.Error(err)
 		}
 		c.Close()
+	}
+}
+
+func TestCertificatesAreAskedAbout(t *testing.T) {
+	w := startWorld(t)
+	ctx := t.Context()
+	certificate := base64.StdEncoding.EncodeToString(w.user.Cert.Raw)
+	chain := ""
+	for _, c := range w.user.Chain {
+		chain += string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	reply, err := w.client.CertificateStatus(ctx, user, chain)
+	if err != nil || reply.SubjectCertificateInfo.PINFL() != "30000000000000" || len(reply.Certificate) != 3 || reply.TrustedCertificate == nil || len(reply.OCSPResponse) == 0 {
+		t.Fatalf("%+v %v", reply, err)
+	}
+	if _, err := w.client.CertificateStatus(ctx, user, w.sign("x")); err != nil {
+		t.Errorf("of a document: %v", err)
+	}
+	if reply, err := w.client.CertificateStatus(ctx, user, certificate); !errors.Is(err, client.DocumentCertificateInvalid) || reply.CertificateVerified {
+		t.Errorf("without its CA: %+v %v", reply, err)
+	}
+	if _, err := w.client.CertificateStatus(ctx, user, "AAAA"); !errors.Is(err, client.DocumentCertificateInvalid) {
+		t.Errorf("no certificate: %v", err)
+	}
+	w.trust.Revoke(w.user.Cert, w.Now.Add(-time.Hour))
+	if reply, err := w.client.CertificateStatus(ctx, user, chain); !errors.Is(err, client.DocumentCertificateInvalid) || reply.RevokedStatusInfo == nil {
+		t.Errorf("revoked: %+v %v", reply, err)
+	}
+	w.trust.SetDown(true)
+	if _, err := w.client.CertificateStatus(ctx, user, chain); !errors.Is(err, client.DocumentStatusUnknown) {
+		t.Errorf("no responder: %v", err)
+	}
+	w.trust.SetDown(false)
+	w.clock.Add(int64(10 * 365 * 24 * time.Hour))
+	if reply, err := w.client.CertificateStatus(ctx, user, chain); err == nil || reply.CertificateValid {
+		t.Errorf("too old: %+v %v", reply, err)
+	}
+}
+
+func TestFailedTimestampsAreReplaced(t *testing.T) {
+	w := startWorld(t)
+	ctx := t.Context()
+	document := w.sign("some document")
+	reply, err := w.client.Restamp(ctx, user, document)
+	if err != nil || len(reply.Replaced) != 0 || len(reply.TimestampedSignerList) != 1 {
+		t.Fatalf("%+v %v", reply, err)
+	}
+	good := reply.PKCS7
+	if reply, err := w.client.Restamp(ctx, user, good); err != nil || len(reply.Replaced) != 0 || len(reply.TimestampedSignerList) != 0 {
+		t.Errorf("%+v %v", reply, err)
+	}
+	// A token of an authority that nobody here trusts.
+	stranger := testpki.New(t, "ozdst")
+	other := services.Start(stranger, w.now)
+	defer other.Close()
+	bad := w.stampAt(t, other.TSAURL, document)
+	if _, err := w.client.VerifyAttached(ctx, user, bad); !errors.Is(err, client.DocumentTSACertificateInvalid) {
+		t.Fatal(err)
+	}
+	reply, err = w.client.Restamp(ctx, user, bad)
+	if err != nil || len(reply.Replaced) != 1 || reply.Replaced[0].SignerSerialNumber != w.user.Cert.SerialHex() || reply.Replaced[0].Exception == "" {
+		t.Fatalf("%+v %v", reply, err)
+	}
+	if at, err := reply.Replaced[0].Time.Time(); err != nil || !at.Equal(w.Now) {
+		t.Errorf("%s %v", at, err)
+	}
+	if _, err := w.client.VerifyAttached(ctx, user, reply.PKCS7); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.client.Restamp(ctx, user, "AAAA"); !errors.Is(err, client.DocumentSignatureInvalid) {
+		t.Error(err)
+	}
+	w.trust.SetDown(true)
+	c, err := client.New(w.http.URL, client.Options{Token: token, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var answer *client.HTTPError
+	if _, err := c.Restamp(ctx, user, document); !errors.As(err, &answer) || answer.StatusCode != 503 {
+		t.Errorf("no authority: %v", err)
+	}
+}
+
+// stampAt attaches a token of an authority that the server would not ask.
+func (w *world) stampAt(t *testing.T, address, document string) string {
+	t.Helper()
+	der, err := base64.StdEncoding.DecodeString(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sd, err := cms.Parse(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := sd.SignerInfos[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	authority := tsp.Client{HTTP: connections, Now: w.now}
+	token, err := authority.Stamp(t.Context(), address, digest, sd.SignerInfos[0].Signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err = sd.AddUnsignedAttribute(0, cms.NewAttribute(cms.OIDTimeStampToken, token.Raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
+
+func TestDigestsAreComputed(t *testing.T) {
+	w := startWorld(t)
+	reply, err := w.client.Digest(t.Context(), "", strings.NewReader("some document"))
+	if err != nil || reply.DigestHex != "3369cd520c8e556502b9bc0ac34ca69cafee96f2f4a8371a63d4dd7d3a458d05" || reply.Algorithm != "OZDST-1106-2009-2-A" {
+		t.Errorf("%+v %v", reply, err)
+	}
+	if reply, err := w.client.Digest(t.Context(), "", strings.NewReader("")); err != nil || reply.DigestHex != "981e5f3ca30c841487830f84fb433e13ac1101569b9c13584ac483234cd656c0" {
+		t.Errorf("of nothing: %+v %v", reply, err)
+	}
+	var answer *client.HTTPError
+	if _, err := w.client.Digest(t.Context(), "MD5", strings.NewReader("x")); !errors.As(err, &answer) || answer.StatusCode != 400 {
+		t.Error(err)
 	}
 }

@@ -379,3 +379,16 @@ func TestBatchesThatContradictThemselvesAreErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestCertificatesThatContradictThemselvesAreErrors(t *testing.T) {
+	for _, text := range []string{
+		`{"status":1}`,
+		`{"status":1,"subjectCertificateInfo":{},"certificateVerified":true}`,
+		`{"status":1,"subjectCertificateInfo":{},"certificateVerified":true,"certificateValid":true,"revokedStatusInfo":{}}`,
+	} {
+		c, _ := serverOf(t, answerWith(text), Options{})
+		if _, err := c.CertificateStatus(t.Context(), User{}, "QQ=="); !errors.Is(err, ErrAnswer) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

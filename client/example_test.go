@@ -127,3 +127,104 @@ func ExampleHTTPError() {
 	// Output:
 	// 400 true
 }
+
+func ExampleClient_VerifyDetachedStream() {
+	address, agent, stop := start()
+	defer stop()
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	pkcs7 := agent.signDetached("a film of two gigabytes")
+	data := strings.NewReader("a film of two gigabytes") // an *os.File in real life
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	reply, err := c.VerifyDetachedStream(ctx, client.User{}, data, pkcs7)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(reply.PKCS7Info.Signers[0].Certificate[0].SubjectInfo["CN"])
+	// Output:
+	// IVANOV IVAN IVANOVICH
+}
+
+func ExampleClient_VerifyBatch() {
+	address, agent, stop := start()
+	defer stop()
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	reply, err := c.VerifyBatch(context.Background(), client.User{}, []client.BatchDocument{
+		{ID: "contract", PKCS7: agent.sign("a contract")},
+		{ID: "invoice", PKCS7: agent.signDetached("an invoice"), Data: []byte("another invoice")},
+	})
+	fmt.Println("all are valid:", err == nil)
+	for _, result := range reply.Results {
+		fmt.Println(result.ID, errors.Is(result.Err(), client.DocumentSignatureInvalid))
+	}
+	// Output:
+	// all are valid: false
+	// contract false
+	// invoice true
+}
+
+func ExampleClient_CertificateStatus() {
+	address, agent, stop := start()
+	defer stop()
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	// A document stands for the certificate of its signer.
+	reply, err := c.CertificateStatus(context.Background(), client.User{}, agent.sign("anything"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	until, err := reply.SubjectCertificateInfo.ValidTo.Time()
+	fmt.Println(reply.SubjectCertificateInfo.CommonName(), "until", until.Year(), err)
+	// Output:
+	// IVANOV IVAN IVANOVICH until 2027 <nil>
+}
+
+func ExampleClient_Digest() {
+	address, _, stop := start()
+	defer stop()
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	reply, err := c.Digest(context.Background(), "", strings.NewReader("some document"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(reply.DigestHex)
+	// Output:
+	// 3369cd520c8e556502b9bc0ac34ca69cafee96f2f4a8371a63d4dd7d3a458d05
+}
+
+func ExampleClient_ReportPage() {
+	address, agent, stop := start()
+	defer stop()
+	c, err := client.New(address, client.Options{Token: "secret-of-the-sites-back-end"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	page, err := c.ReportPage(context.Background(), client.User{}, "uz", agent.sign("some document"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.HasPrefix(string(page), "<!DOCTYPE html>"))
+	// Output:
+	// true
+}

@@ -214,6 +214,37 @@ type RevokedStatusInfo struct {
 	CRLReason      string `json:"crlReason"`
 }
 
+// RestampReply is the reply of [Client.Restamp].
+type RestampReply struct {
+	TimestampReply
+	// Replaced are the tokens that were taken out.
+	Replaced []ReplacedToken `json:"replaced"`
+}
+
+// ReplacedToken is a timestamp token that was worth nothing.
+type ReplacedToken struct {
+	SignerSerialNumber string `json:"signerSerialNumber"`
+	Time               Date   `json:"time"` // that it named
+	Exception          string `json:"exception"`
+}
+
+// CertificateReply is the reply of [Client.CertificateStatus].
+type CertificateReply struct {
+	SubjectCertificateInfo *SubjectCertificate `json:"subjectCertificateInfo"`
+	// Certificate is the chain, the certificate itself first.
+	Certificate         []Certificate `json:"certificate"`
+	CertificateVerified bool          `json:"certificateVerified"`
+	// CertificateValid tells whether now is within the validity.
+	CertificateValid   bool               `json:"certificateValid"`
+	TrustedCertificate *Certificate       `json:"trustedCertificate"`
+	OCSPResponse       []byte             `json:"OCSPResponse"`
+	StatusUpdatedAt    Date               `json:"statusUpdatedAt"`
+	StatusNextUpdateAt Date               `json:"statusNextUpdateAt"`
+	RevokedStatusInfo  *RevokedStatusInfo `json:"revokedStatusInfo"`
+	Exception          string             `json:"exception"`
+	Reply
+}
+
 // DigestReply is the reply of [Client.Digest].
 type DigestReply struct {
 	// DigestHex is the digest, lower-case hex.
