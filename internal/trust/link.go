@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"imzo/pki/cert"
@@ -153,7 +154,7 @@ func (a *Authority) LinkConfig(password string, hosts ...string) (*tls.Config, e
 				return err
 			}
 			if c, ok := hello.Conn.(*lingeringConn); ok {
-				c.accepted = true
+				c.accepted.Store(true)
 			}
 			return nil
 		}
@@ -283,7 +284,7 @@ func (l lingeringListener) Accept() (net.Conn, error) {
 // system send a reset, which overtakes the alert.
 type lingeringConn struct {
 	net.Conn
-	accepted bool // set by the handshake, before Close can be called
+	accepted atomic.Bool
 }
 
 const (
@@ -294,7 +295,7 @@ const (
 // Close implements net.Conn.
 func (c *lingeringConn) Close() error {
 	tcp, ok := c.Conn.(*net.TCPConn)
-	if c.accepted || !ok || tcp.CloseWrite() != nil {
+	if c.accepted.Load() || !ok || tcp.CloseWrite() != nil {
 		return c.Conn.Close()
 	}
 	if err := c.SetReadDeadline(time.Now().Add(lingerTime)); err == nil {
