@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -100,6 +101,9 @@ func (s *Server) takeChallenge(ctx context.Context, content []byte) (bool, error
 	return s.deps.Challenges.Take(ctx, string(content))
 }
 
+// errOneSigner says that a document is no answer to a challenge.
+var errOneSigner = errors.New("an answer to a challenge has one signer")
+
 // answerFailure tells why a document is no answer to any challenge: it is none
 // at all, it has not exactly one signer, or the signature is wrong. Nil means
 // that it may be one.
@@ -112,7 +116,7 @@ func answerFailure(r *verify.Report) *verify.Failure {
 			Name:          verify.CheckFormat,
 			Result:        verify.Failed,
 			SubIndication: verify.SigConstraintsFailure,
-			Err:           fmt.Errorf("an answer to a challenge has one signer, not %d", len(r.Signers)),
+			Err:           fmt.Errorf("%w, not %d", errOneSigner, len(r.Signers)),
 		}}
 	}
 	for _, name := range answerChecks {

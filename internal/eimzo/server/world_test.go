@@ -303,7 +303,7 @@ func decode(t testing.TB, rec *httptest.ResponseRecorder) reply {
 func (r reply) want(t testing.TB, status int, message Message) {
 	t.Helper()
 	text := message.text(i18n.Russian)
-	if r.Status != status || r.Message != text && !(text != "" && strings.HasPrefix(r.Message, text+" (")) {
+	if r.Status != status || !begins(r.Message, text) {
 		t.Errorf("status %d %q, want %d %q\n%.1500s", r.Status, r.Message, status, text, r.raw)
 	}
 	if want := (outcome{status, message}).code(); r.Code != want {
@@ -337,4 +337,14 @@ const (
 func sha256Hex(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// begins tells whether a message is the guide's text, with or without what
+// comes behind it.
+func begins(message, text string) bool {
+	if text == "" || message == text {
+		return message == text
+	}
+	rest, ok := strings.CutPrefix(message, strings.TrimSuffix(text, "."))
+	return ok && (strings.HasPrefix(rest, ". ") || strings.HasPrefix(rest, ": "))
 }
