@@ -93,45 +93,12 @@ type world struct {
 	before func(http.ResponseWriter, *http.Request) bool
 }
 
-// newWorld is a world of the common hierarchy.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	common.once.Do(func() {
-		dir, err := os.MkdirTemp("", "trustlink")
-		if err != nil {
-			common.err = err
-			return
-		}
-		common.dir = dir
-		common.authority, common.err = newAuthority(filepath.Join(dir, "trust"), &common.clock)
-	})
-	if common.err != nil {
-		t.Fatal(common.err)
-	}
-	return worldOf(t, common.authority, &common.clock)
-}
-
-// newForeignWorld is a world of a hierarchy of its own.
-func newForeignWorld(t *testing.T) *world {
-	t.Helper()
-	var clock atomic.Int64
-	a, err := newAuthority(filepath.Join(t.TempDir(), "trust"), &clock)
-	if err != nil {
+	if err := hierarchies(); err != nil {
 		t.Fatal(err)
 	}
-	return worldOf(t, a, &clock)
-}
-
-func newAuthority(dir string, offset *atomic.Int64) (*trust.Authority, error) {
-	return trust.Init(dir, trust.InitOptions{
-		BaseURL: "http://127.0.0.1:1", KeySpec: "ecdsa:P-256",
-		Options: trust.Options{Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }},
-	})
-}
-
-func worldOf(t *testing.T, a *trust.Authority, clock *atomic.Int64) *world {
-	t.Helper()
-	w := &world{authority: a, dir: t.TempDir(), clock: clock}
+	w := &world{authority: shared.own, usual: shared.key, dir: t.TempDir()}
 	t.Cleanup(func() { w.stop(t) })
 	return w
 }
@@ -452,7 +419,7 @@ func TestBothEndsRefuseStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := w.start(t, "")
-	t.Cleanup(func() { w.clock.Store(0) })
+	t.Cleanup(func() { shared.clock.Store(0) })
 	for name, tt := range map[string]struct {
 		change func(*Options)
 		want   string
