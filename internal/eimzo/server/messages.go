@@ -174,7 +174,7 @@ func (s *Server) windowCause(report *verify.Report) sentence {
 // of the guide does not say it.
 func documentCause(o outcome, c verify.Check) sentence {
 	switch err := c.Err; {
-	case c.SubIndication == verify.SigConstraintsFailure:
+	case errors.Is(err, errOneSigner):
 		return say("cause.severalSigners")
 	case errors.Is(err, cms.ErrAttached) && o != alreadyAttached:
 		return say("cause.attached")

@@ -59,7 +59,7 @@ func TestEachKindOfFailureHasItsWords(t *testing.T) {
 		"too early":      {pathAttached, b64(w.sign(t, "x", signedAt(w.Now.AddDate(-1, 0, -1)))), "the certificate is valid from"},
 		"held":           {pathAttached, b64(w.signAs(t, held, "x")), "the certificate was suspended on"},
 		"not known":      {pathAttached, b64(w.signAs(t, unknown, "x")), "does not know this certificate"},
-		"other token":    {pathAttached, b64(otherToken), "Timestamp: Signature 1 ("},
+		"other token":    {pathAttached, b64(otherToken), "the timestamp was made for another signature."},
 		"log-in of none": {pathAuth, b64([]byte("x")), "no PKCS#7"},
 	} {
 		v := w.post(t, c.path, c.body, "Accept-Language", "en")

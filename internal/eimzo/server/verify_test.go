@@ -245,7 +245,7 @@ func TestVerifyAnswersNoDocumentWithAStatusOnly(t *testing.T) {
 		for _, body := range []struct{ path, text string }{{pathAttached, b64(document)}, {pathDetached, b64([]byte("x")) + "|" + b64(document)}} {
 			v := w.post(t, body.path, body.text)
 			v.want(t, statusSignature, MessageSignature)
-			if want := `{"status":-10,"message":"ЭЦП недействительна: документ не является PKCS#7 или повреждён.","code":"signature"}`; v.raw != want {
+			if want := `{"status":-10,"message":"ЭЦП недействительна. Документ не является PKCS#7 или повреждён.","code":"signature"}`; v.raw != want {
 				t.Errorf("%s: %.1500s", name, v.raw)
 			}
 		}
