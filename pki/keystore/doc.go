@@ -1,5 +1,5 @@
 // Package keystore reads and writes key files: PFX (PKCS#12, RFC 7292), PKCS#8
-// (RFC 5208, RFC 5958) and PEM. A file goes in, keys with their certificate
+// (RFC 5208, RFC 5958), PEM and Java's JKS. A file goes in, keys with their certificate
 // chains come out:
 //
 //	aliases, err := keystore.ListPFX(data)              // needs no password
@@ -26,9 +26,18 @@
 // each UTF-16 unit, others UTF-8. Both are tried on reading, the first is
 // written; for ASCII passwords they are the same.
 //
+// JKS hashes the password as UTF-16, too, of which Latin-1 is supported.
+//
+// # Trust stores
+//
+//	certs, err := keystore.ParseTrustStore(data, password)
+//
+// reads the certificates of a JKS, PKCS#12, PEM or DER file, told apart by
+// content: Java writes PKCS#12 under the name .jks since version 9.
+//
 // # What it does not do
 //
-// YTKS stores and JKS files are not read here, nor PFX under public keys, RC4,
+// YTKS stores and JCEKS files are not read here, nor PFX under public keys, RC4,
 // single DES or scrypt. It finds no files, asks for no passwords, and checks
 // no certificates: a chain is ordered by names and signatures, not validated.
 package keystore

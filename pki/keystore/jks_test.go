@@ -3,6 +3,7 @@ package keystore
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	jks "github.com/pavlo-v-chernykh/keystore-go/v4"
 
@@ -180,19 +182,155 @@ func storeOf(t testing.TB, certs ...*cert.Certificate) []byte {
 	return out.Bytes()
 }
 
+// seal ends the octets of a store with the digest that a password gives them
+// (sun.security.provider.JavaKeyStore), so that what is in it counts.
+func seal(body []byte, password string) []byte {
+	h := sha1.New()
+	for _, u := range utf16.Encode([]rune(password)) {
+		h.Write([]byte{byte(u >> 8), byte(u)})
+	}
+	h.Write([]byte("Mighty Aphrodite"))
+	h.Write(body)
+	return h.Sum(bytes.Clone(body))
+}
+
+// jksWith is a store of version 2 with one entry of a kind.
+func jksWith(kind byte, alias string, rest ...[]byte) []byte {
+	body := []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, kind, 0, byte(len(alias))}
+	body = append(append(body, alias...), make([]byte, 8)...)
+	return append(body, bytes.Join(rest, nil)...)
+}
+
+// counted has its length before it, in four octets.
+func counted(b []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+func typed(certType string, der []byte) []byte {
+	return append(append([]byte{0, byte(len(certType))}, certType...), counted(der)...)
+}
+
+func TestJavaStoresThatAreSealedMayStillBeBad(t *testing.T) {
+	c := testpki.New(t, "ecdsa:P-256").Root.Cert
+	// EncryptedPrivateKeyInfo of Java's own algorithm around n octets.
+	key := func(n int) []byte {
+		oid := []byte{0x30, 0x0e, 0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x2a, 0x02, 0x11, 0x01, 0x01, 0x05, 0x00}
+		return counted(append(append([]byte{0x30, byte(len(oid) + 2 + n)}, oid...), append([]byte{0x04, byte(n)}, make([]byte, n)...)...))
+	}
+	none := make([]byte, 4)
+	for name, tt := range map[string]struct {
+		body []byte
+		want error
+	}{
+		"a key without room for its salt": {jksWith(1, "a", key(39), none), ErrFormat},
+		"a key that does not decrypt":     {jksWith(1, "a", key(60), none), ErrPassword},
+		"a key that is nothing":           {jksWith(1, "a", counted([]byte("junk")), none), ErrFormat},
+		"a key without octets":            {jksWith(1, "a", none, none), ErrFormat},
+		"a certificate of another type":   {jksWith(2, "a", typed("PGP", c.Raw)), ErrUnsupported},
+		"a certificate that is none":      {jksWith(2, "a", typed("X.509", []byte("junk"))), ErrFormat},
+		"an entry of another kind":        {jksWith(3, "a", typed("X.509", c.Raw)), ErrFormat},
+	} {
+		if _, err := ParseJKS(seal(tt.body, jksPassword), jksPassword); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+	// What Java would not write and is in order.
+	for _, body := range [][]byte{jksWith(2, "Root", typed("X.509", c.Raw)), jksWith(2, "root", typed("X509", c.Raw))} {
+		if certs, err := ParseTrustStore(seal(body, jksPassword), jksPassword); err != nil || len(certs) != 1 {
+			t.Errorf("%d certificates, %v", len(certs), err)
+		}
+	}
+}
+
+func TestKeysUnderOtherPasswordsDoNotHideTheTrusted(t *testing.T) {
+	dir := t.TempDir()
+	store, root := filepath.Join(dir, "store.jks"), testpki.New(t, "ecdsa:P-256").Root.Cert
+	file := filepath.Join(dir, "root.cer")
+	if err := os.WriteFile(file, root.Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keytool(t, "-importcert", "-noprompt", "-storetype", "JKS", "-keystore", store, "-storepass", jksPassword, "-alias", "root", "-file", file)
+	keytool(t, "-genkeypair", "-storetype", "JKS", "-keystore", store, "-storepass", jksPassword, "-keypass", "its own one", "-alias", "key", "-keyalg", "EC", "-groupname", "secp256r1", "-dname", "CN=Key")
+	data, err := os.ReadFile(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if certs, err := ParseTrustStore(data, jksPassword); err != nil || len(certs) != 1 || !certs[0].Equal(root) {
+		t.Errorf("%d certificates, %v", len(certs), err)
+	}
+	if _, err := Open(data, jksPassword); !errors.Is(err, ErrPassword) {
+		t.Errorf("the key: %v", err)
+	}
+}
+
+func TestPasswordsOfJavaStoresAreUTF16(t *testing.T) {
+	root := testpki.New(t, "ecdsa:P-256").Root.Cert
+	body := jksWith(2, "root", typed("X.509", root.Raw))
+	for _, password := range []string{"", "pässwörd ÿ"} {
+		if certs, err := ParseTrustStore(seal(body, password), password); err != nil || len(certs) != 1 {
+			t.Errorf("%q: %d certificates, %v", password, len(certs), err)
+		}
+	}
+	if _, err := ParseTrustStore(seal(body, "пароль"), "пароль"); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("beyond Latin-1: %v", err)
+	}
+	if _, err := ParseTrustStore(seal(body, "x"), "\xff"); !errors.Is(err, ErrPassword) {
+		t.Errorf("no UTF-8: %v", err)
+	}
+	if _, err := CreateTrustStore([]*cert.Certificate{root}, "пароль", time.Now()); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("written beyond Latin-1: %v", err)
+	}
+}
+
+// TestJavaReadsOurTrustStores: keytool lists what CreateTrustStore wrote.
+func TestJavaReadsOurTrustStores(t *testing.T) {
+	pki := testpki.New(t, "ecdsa:P-256")
+	data, err := CreateTrustStore([]*cert.Certificate{pki.Root.Cert, pki.CA.Cert}, jksPassword, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(t.TempDir(), "vpn.jks")
+	if err := os.WriteFile(store, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(peer.Keytool(t), "-exportcert", "-keystore", store, "-storepass", jksPassword, "-alias", "2").Output()
+	if err != nil || !bytes.Equal(out, pki.CA.Cert.Raw) {
+		t.Errorf("Java reads %d octets, %v", len(out), err)
+	}
+}
+
 func FuzzParseTrustStore(f *testing.F) {
 	pki := testpki.New(f, "ecdsa:P-256")
 	f.Add(storeOf(f, pki.Root.Cert, pki.CA.Cert))
 	f.Add(storeOf(f))
+	f.Add(fastPFX(f, jksPassword, entryOf(f, "ecdsa:P-256", testpki.Person)))
 	f.Add(cert.EncodePEM(pki.Root.Cert))
+	for _, body := range [][]byte{jksWith(2, "a", typed("X.509", pki.Root.Cert.Raw)), jksWith(1, "k", counted(make([]byte, 60)), make([]byte, 4))} {
+		f.Add(seal(body, jksPassword))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		certs, err := ParseTrustStore(data, jksPassword)
-		if err != nil && len(certs) > 0 {
-			t.Error("certificates beside an error")
+		// As it is, and with a digest that fits.
+		stores := [][]byte{data}
+		if isJKS(data) && len(data) > sha1.Size {
+			stores = append(stores, seal(data[:len(data)-sha1.Size], jksPassword))
 		}
-		for _, c := range certs {
-			if isJKS(data) && !bytes.Contains(data, c.Raw) {
-				t.Error("a certificate that is not in the store")
+		for _, data := range stores {
+			certs, err := parseTrustStore(data, jksPassword, fuzzIterations)
+			checkTyped(t, err)
+			if err != nil && len(certs) > 0 {
+				t.Error("certificates beside an error")
+			}
+			for _, c := range certs {
+				if isJKS(data) && !bytes.Contains(data, c.Raw) {
+					t.Error("a certificate that is not in the store")
+				}
+			}
+			if isJKS(data) {
+				store, err := ParseJKS(data, jksPassword)
+				checkTyped(t, err)
+				if err == nil && len(store.Trusted) != len(certs) {
+					t.Errorf("%d certificates without the keys, %d with them", len(certs), len(store.Trusted))
+				}
 			}
 		}
 	})
