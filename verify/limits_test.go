@@ -97,22 +97,46 @@ func (s *stranger) document(t testing.TB, bag, leaves []*cert.Certificate) []byt
 		ber.Int64(1), ber.Set(digest), encap, ber.Tagged(ber.ContextConstructed(0), certs...), ber.Set(signers...))))
 }
 
+// yardstick is how long 50 signatures and the hash of 1 MiB take here and now,
+// 0.01 s on a machine of its own: tests share one, and may run with the race
+// detector.
+func yardstick(w *world) time.Duration {
+	start := time.Now()
+	for range 50 {
+		if err := w.user.Cert.CheckSignatureFrom(w.CA.Cert); err != nil {
+			panic(err) // the hierarchy's own
+		}
+	}
+	alg.OZDST().Sum(make([]byte, 1<<20))
+	return time.Since(start)
+}
+
 // mustBeCheap verifies a document that is not valid, and holds the time it
 // takes and the report it gives to what the package promises.
-func mustBeCheap(t *testing.T, doc []byte, o Options) *Report {
+func mustBeCheap(t *testing.T, w *world, doc []byte) *Report {
 	t.Helper()
-	start := time.Now()
-	r := mustVerify(t, doc, nil, o)
-	took := time.Since(start)
+	const most, tries = 100, 3 // yardsticks, a second; others may take the machine just then
+	var r *Report
+	for try := 1; ; try++ {
+		start := time.Now()
+		r = mustVerify(t, doc, nil, w.options())
+		took := time.Since(start)
+		t.Logf("%d octets: %v, %v", len(doc), took, r.FirstFailure())
+		if took <= time.Second {
+			break
+		}
+		limit := most * yardstick(w)
+		if took <= limit {
+			break
+		}
+		if try == tries {
+			t.Errorf("took %v, want at most %v", took, limit)
+			break
+		}
+	}
 	out, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
-	}
-	t.Logf("%d octets: %v, report of %d octets: %v", len(doc), took, len(out), r.FirstFailure())
-	// A second on a machine of its own; tests share one, and may run with
-	// the race detector.
-	if took > 8*time.Second {
-		t.Errorf("took %v", took)
 	}
 	if most := 16<<20 + 4*len(doc); len(out) > most {
 		t.Errorf("a report of %d octets for a document of %d", len(out), len(doc))
@@ -220,6 +244,15 @@ func TestCostlyDocumentsAreCheap(t *testing.T) {
 			l := leaves(s, 64, longName(t, 0, "CA"))
 			return s.document(t, append(cas(s, 900, name), l...), l)
 		}, nil},
+		"long names in extensions": {func(s *stranger) []byte {
+			name, long := longName(t, 0, "CA"), longName(t, 8<<10, "elsewhere")
+			directory := ber.Tagged(ber.ContextConstructed(4), long.Raw)
+			alternative := ber.Sequence(ber.MustOID("2.5.29.17").DER(), ber.OctetString(ber.Sequence(directory)))
+			keyID := ber.Sequence(ber.MustOID("2.5.29.35").DER(), ber.OctetString(ber.Sequence(
+				ber.Tagged(ber.ContextConstructed(1), directory), ber.Tagged(ber.Context(2), []byte{1}))))
+			l := leaves(s, 1, name)
+			return s.document(t, append(cas(s, 300, name, alternative, keyID), l...), l)
+		}, errNames},
 		"copies of one certificate": {func(s *stranger) []byte {
 			name := longName(t, 0, "CA")
 			l := leaves(s, 1, name)
@@ -232,7 +265,7 @@ func TestCostlyDocumentsAreCheap(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := mustBeCheap(t, tt.make(newStranger(t)), w.options())
+			r := mustBeCheap(t, w, tt.make(newStranger(t)))
 			if tt.err != nil && !errors.Is(r.Format, tt.err) {
 				t.Errorf("%v, want %v", r.Format, tt.err)
 			}
