@@ -41,8 +41,9 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 		return nil, nil
 	}
 	// A stranger may announce much and send nothing, so the buffer grows with
-	// what has come, but never beyond what was announced.
-	const step = 64 << 10
+	// what has come, but never beyond what was announced. It begins small:
+	// thousands of bodies of which nothing has come must not fill the memory.
+	const step = 4 << 10
 	var data []byte
 	grow := func() bool {
 		size := max(4*int64(len(data)), step)

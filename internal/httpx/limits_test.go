@@ -83,6 +83,113 @@ func TestBodiesTogetherAreBounded(t *testing.T) {
 	}
 }
 
+func TestLargeBodiesLeaveRoomForSmallOnes(t *testing.T) {
+	memory := NewMemory(4 << 20)
+	addr, _ := start(t, reader(4<<20), Options{Memory: memory})
+	post := func(size int) int {
+		res, err := http.Post("http://"+addr+"/", "", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		_, _ = io.Copy(io.Discard, res.Body)
+		return res.StatusCode
+	}
+	dial := func(head string) net.Conn {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\n", head)
+		return c
+	}
+	await := func(what string, done func(used int64) bool) {
+		t.Helper()
+		for end := time.Now().Add(5 * time.Second); !done(memory.Used()); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d octets are held", what, memory.Used())
+			}
+		}
+	}
+	// Large ones that all but end take as much as they may.
+	var slow []net.Conn
+	for range 8 {
+		c := dial("Content-Length: 1000000\r\n\r\n")
+		fmt.Fprint(c, strings.Repeat("x", 999_999))
+		slow = append(slow, c)
+	}
+	await("large ones", func(used int64) bool { return used >= 2<<20 })
+	if code := post(1_500_000); code != http.StatusServiceUnavailable {
+		t.Errorf("one more large body: HTTP %d", code)
+	}
+	for range 5 {
+		if code := post(32 << 10); code != http.StatusOK {
+			t.Errorf("a small body beside large ones: HTTP %d", code)
+		}
+	}
+	for _, c := range slow {
+		c.Close()
+	}
+	await("afterwards", func(used int64) bool { return used == 0 })
+	// Of many only the first octet has come.
+	slow = nil
+	for range 500 {
+		slow = append(slow, dial("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"))
+	}
+	await("begun ones", func(used int64) bool { return used >= 500 })
+	if code := post(32 << 10); code != http.StatusOK {
+		t.Errorf("a small body beside 500 that have only begun: HTTP %d", code)
+	}
+	for _, c := range slow {
+		c.Close()
+	}
+	await("in the end", func(used int64) bool { return used == 0 })
+	if memory.large.Load() != 0 {
+		t.Errorf("%d octets are held by large bodies in the end", memory.large.Load())
+	}
+	if code := post(3<<20 - 1); code != http.StatusOK {
+		t.Errorf("a large body alone: HTTP %d", code)
+	}
+}
+
+func TestAnAnswerReadBitByBitIsCutOff(t *testing.T) {
+	ended := make(chan time.Duration, 1)
+	addr, _ := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		begin := time.Now()
+		_, _ = w.Write(make([]byte, 64<<20))
+		ended <- time.Since(begin)
+	}), Options{idle: 300 * time.Millisecond, body: time.Second})
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // fast enough not to stand still, and no faster
+		piece := make([]byte, 256<<10)
+		for {
+			if _, err := c.Read(piece); err != nil {
+				return
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	select {
+	case took := <-ended:
+		if took < 800*time.Millisecond {
+			t.Errorf("cut off after %s, though it went on", took)
+		}
+	case <-time.After(4 * time.Second):
+		t.Error("it goes on and on")
+	}
+}
+
 func TestSomeBodiesMayBeLarger(t *testing.T) {
 	h := Wrap(reader(1<<20), Options{MaxBody: 10, BodyLimit: func(r *http.Request) int64 {
 		if r.URL.Path == "/large" {

@@ -9,10 +9,18 @@ import (
 // Memory bounds what the bodies of all requests together take, over all the
 // handlers that share it. [ReadBody] takes from it as a body comes in, not as
 // it is announced, and a request gives all back when it ends.
+//
+// A quarter of it is kept for small bodies, so that a few large ones that come
+// slowly, or are sent to do harm, leave log-ins alone.
 type Memory struct {
 	limit int64
 	used  atomic.Int64
+	large atomic.Int64 // of used, what bodies beyond smallBody have
 }
+
+// smallBody is more than a log-in has, which is a signature with the signer's
+// chain: 4 to 16 KiB.
+const smallBody = 64 << 10
 
 // NewMemory makes a bound of limit octets.
 func NewMemory(limit int64) *Memory { return &Memory{limit: limit} }
@@ -20,12 +28,27 @@ func NewMemory(limit int64) *Memory { return &Memory{limit: limit} }
 // Used tells how much is taken.
 func (m *Memory) Used() int64 { return m.used.Load() }
 
-func (m *Memory) take(n int64) bool {
-	if m.used.Add(n) <= m.limit {
-		return true
+// take takes n octets more for a request that has held so many.
+func (m *Memory) take(n, held int64) bool {
+	large := largePart(held+n) - largePart(held)
+	if m.used.Add(n) > m.limit {
+		m.used.Add(-n)
+		return false
 	}
-	m.used.Add(-n)
-	return false
+	if large > 0 && m.large.Add(large) > m.limit-m.limit/4 {
+		m.used.Add(-n)
+		m.large.Add(-large)
+		return false
+	}
+	return true
+}
+
+// largePart is how much of a request's octets counts as that of a large body.
+func largePart(held int64) int64 {
+	if held <= smallBody {
+		return 0
+	}
+	return held
 }
 
 // hold takes n octets for the request that ctx belongs to; those without a
@@ -35,7 +58,7 @@ func hold(ctx context.Context, n int64) bool {
 	if !ok || info.memory == nil {
 		return true
 	}
-	if !info.memory.take(n) {
+	if !info.memory.take(n, info.held.Load()) {
 		return false
 	}
 	info.held.Add(n)
@@ -45,7 +68,9 @@ func hold(ctx context.Context, n int64) bool {
 // release gives back what a request held.
 func (i *request) release() {
 	if i.memory != nil {
-		i.memory.used.Add(-i.held.Swap(0))
+		held := i.held.Swap(0)
+		i.memory.used.Add(-held)
+		i.memory.large.Add(-largePart(held))
 	}
 }
 

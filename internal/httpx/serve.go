@@ -15,7 +15,7 @@ const (
 	headerTimeout = 10 * time.Second
 	// idleTimeout is how long a body or an answer may stand still.
 	idleTimeout = 30 * time.Second
-	// bodyTimeout bounds a whole body, so that one octet every half minute
+	// bodyTimeout bounds a whole body, and a whole answer, so that one octet every half minute
 	// does not hold a connection for ever. 128 MiB in this time are 220 kB/s.
 	bodyTimeout = 10 * time.Minute
 	// keepAliveTimeout closes connections nobody uses. It is longer than the

@@ -29,7 +29,7 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		info := &request{id: requestID(r), memory: o.Memory}
 		defer info.release()
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
-		out := &response{ResponseWriter: w, control: http.NewResponseController(w), idle: o.idle}
+		out := &response{ResponseWriter: w, control: http.NewResponseController(w), idle: o.idle, whole: o.body}
 		out.Header().Set(requestIDHeader, info.id)
 		defer func() {
 			// For what net/http has still to send. It may first wait for the
@@ -155,6 +155,8 @@ type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	idle    time.Duration
+	whole   time.Duration // for the whole answer
+	end     time.Time     // of it, once it has begun
 	status  int
 	written int64
 }
@@ -171,11 +173,16 @@ func (w *response) WriteHeader(status int) {
 }
 
 // Write sends b in pieces, each with its own deadline, so that the deadline
-// limits standing still and not the size of the answer.
+// limits standing still and not the size of the answer. All of them together
+// have as long as a body: whoever reads piece by piece must not hold for hours
+// what the request has in memory.
 func (w *response) Write(b []byte) (n int, err error) {
 	const piece = 256 << 10
 	if w.status == 0 {
 		w.status = http.StatusOK
+	}
+	if w.end.IsZero() {
+		w.end = time.Now().Add(w.whole)
 	}
 	for first := true; err == nil && (first || len(b) > 0); first = false {
 		w.extend(w.idle)
@@ -189,7 +196,13 @@ func (w *response) Write(b []byte) (n int, err error) {
 }
 
 // extend is of no effect where there is no connection, as in a recorder.
-func (w *response) extend(by time.Duration) { _ = w.control.SetWriteDeadline(time.Now().Add(by)) }
+func (w *response) extend(by time.Duration) {
+	at := time.Now().Add(by)
+	if !w.end.IsZero() && at.After(w.end) {
+		at = w.end
+	}
+	_ = w.control.SetWriteDeadline(at)
+}
 
 // body moves the deadline of a request's body along as it arrives.
 type body struct {
