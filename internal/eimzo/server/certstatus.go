@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"imzo/pki/cert"
 	"imzo/pki/cms"
@@ -13,8 +14,10 @@ import (
 
 var (
 	errNotValidNow   = errors.New("the certificate is not valid now")
-	errRevoked       = errors.New("the certificate is revoked or suspended")
+	errRevoked       = errors.New("the certificate is revoked")
+	errSuspended     = errors.New("the certificate is suspended")
 	errUnknownStatus = errors.New("the responder does not know the certificate")
+	errStale         = errors.New("the responder's answer is not of now")
 )
 
 // certificateStatusView is the reply of /backend/certificate/status. Fields
@@ -52,20 +55,20 @@ func (s *Server) certificateStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	source, cancel := s.budget(r.Context(), s.fresh)
 	defer cancel()
-	v, o, cause := s.statusOf(r.Context(), source, subject, bag)
+	a := s.assess(r.Context(), source, subject, bag)
 	if err := r.Context().Err(); err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	var failure *verify.Failure
-	if cause != nil {
-		failure = &verify.Failure{Signer: -1, TimeStamp: -1, Check: verify.Check{Name: verify.CheckRevocation, Result: verify.Failed, Err: cause}}
-		if o == statusNotKnown {
-			failure.Check.Result, failure.Check.SubIndication = verify.Indeterminate, verify.TryLater
-		}
+	o, failure := success, (*verify.Failure)(nil)
+	var e explanation
+	if a.check != nil {
+		o, failure = a.outcome, &verify.Failure{Signer: -1, TimeStamp: -1, Check: *a.check}
+		e = explanation{who: say("who.certificate", clip(subject.SerialHex(), maxLoggedSerial)), cause: s.statusCause(a)}
 	}
-	s.logVerdict(r, o, audited{document: subject.Raw, serials: []string{subject.SerialHex()}}, failure)
-	v.result = s.result(r, o, nil, nil)
+	s.logVerdict(r, o, audited{document: subject.Raw, serials: []string{clip(subject.SerialHex(), maxLoggedSerial)}}, failure)
+	v := s.certificateStatusView(a)
+	v.result = s.resultWith(r, o, e.text(s.language(r)))
 	writeJSON(w, v)
 }
 
@@ -93,25 +96,35 @@ func certificatesOf(text []byte) (subject *cert.Certificate, bag []*cert.Certifi
 	return named[0], sd.Certificates
 }
 
-// statusOf judges a certificate as a log-in would: of now. cause is nil on
-// success.
-func (s *Server) statusOf(ctx context.Context, source verify.RevocationSource, subject *cert.Certificate, bag []*cert.Certificate) (v certificateStatusView, o outcome, cause error) {
-	info := s.render.subjectCertificate(subject)
-	v.SubjectCertificateInfo = &info
-	v.Certificate = s.render.chain([]*cert.Certificate{subject})
-	v.CertificateValid = subject.ValidAt(s.deps.Now())
-	fail := func(o outcome, cause error) (certificateStatusView, outcome, error) {
-		v.Exception = cause.Error()
-		return v, o, cause
+// assessment is what there is to say about a certificate now.
+type assessment struct {
+	subject *cert.Certificate
+	path    *cert.Path // nil when there is none
+	valid   bool       // within its validity
+	status  *verify.RevocationStatus
+	cas     []*verify.RevocationStatus // those of the CAs, where they are asked for
+	// check is the first that does not hold, outcome what that is called; nil
+	// when the certificate is good.
+	check   *verify.Check
+	outcome outcome
+}
+
+// assess judges a certificate as a log-in would: of now, in the same order.
+func (s *Server) assess(ctx context.Context, source verify.RevocationSource, subject *cert.Certificate, bag []*cert.Certificate) assessment {
+	now := s.deps.Now()
+	a := assessment{subject: subject, valid: subject.ValidAt(now)}
+	fail := func(name verify.CheckName, err error) assessment {
+		a.check = &verify.Check{Name: name, Result: verify.Failed, Err: err}
+		a.outcome = outcomeOf(*a.check, inSigner)
+		return a
 	}
-	path, err := s.path(subject, bag, s.deps.Now())
+	path, err := s.path(subject, bag, now)
 	if err != nil {
-		return fail(certificateInvalid, err)
+		return fail(verify.CheckPath, err)
 	}
-	v.Certificate = s.render.chain(path.Certificates)
-	v.TrustedCertificate = s.render.anchor(path)
-	if !v.CertificateValid {
-		return fail(certificateTooOld, errNotValidNow)
+	a.path = path
+	if !a.valid {
+		return fail(verify.CheckValidity, errNotValidNow)
 	}
 	last := len(path.Certificates) - 1 // the anchor is trusted as it is
 	for i, c := range path.Certificates[:last] {
@@ -120,26 +133,84 @@ func (s *Server) statusOf(ctx context.Context, source verify.RevocationSource, s
 		}
 		status, err := source.Status(ctx, c, path.Certificates[i+1])
 		if err != nil {
-			// The cause may be about our own network: it is for the log.
-			return v, statusNotKnown, err
+			status = nil
 		}
 		if i == 0 {
-			v.OCSPResponse = status.OCSPResponse
-			v.StatusUpdatedAt = s.render.optionalDate(status.ThisUpdate)
-			v.StatusNextUpdateAt = s.render.optionalDate(status.NextUpdate)
-			v.RevokedStatusInfo = s.render.revoked(status)
+			a.status = status
+		} else {
+			a.cas = append(a.cas, status)
 		}
-		switch status.Status {
-		case ocsp.Good:
-		case ocsp.Revoked:
-			return fail(certificateInvalid, errRevoked)
-		default:
-			return fail(statusNotKnown, errUnknownStatus)
+		if err == nil {
+			err = s.usable(status)
+		}
+		if err != nil {
+			a.check = &verify.Check{Name: verify.CheckRevocation, Result: verify.Indeterminate, SubIndication: verify.TryLater, Err: err}
+			a.outcome = statusNotKnown
+			return a
+		}
+		if status.Status == ocsp.Revoked {
+			if status.Reason == reasonHold {
+				return fail(verify.CheckRevocation, errSuspended)
+			}
+			return fail(verify.CheckRevocation, errRevoked)
 		}
 	}
-	v.CertificateVerified = true
 	if o, refused := s.notAllowed([]*verify.Signer{{Certificate: subject, Path: path, Policies: subject.PolicyIdentifiers}}); refused != nil {
-		return fail(o, refused.Check.Err)
+		a.check, a.outcome = &refused.Check, o
 	}
-	return v, success, nil
+	return a
+}
+
+// usable tells whether a status says anything about now, by the rules of
+// package verify.
+func (s *Server) usable(status *verify.RevocationStatus) error {
+	const skew = 5 * time.Minute // verify.Options.ClockSkew
+	now := s.deps.Now()
+	switch {
+	case status == nil, status.Status != ocsp.Good && status.Status != ocsp.Revoked:
+		return errUnknownStatus
+	case status.ThisUpdate.IsZero(), status.ThisUpdate.After(now.Add(skew)),
+		!status.NextUpdate.IsZero() && status.NextUpdate.Before(now.Add(-skew)):
+		return errStale
+	}
+	return nil
+}
+
+// statusCause tells in words what is wrong with a certificate.
+func (s *Server) statusCause(a assessment) sentence {
+	switch a.check.Name {
+	case checkPolicy, checkCA:
+		return say(signerCauses[a.check.Name])
+	case verify.CheckValidity:
+		return say("cause.notNow", s.render.date(a.subject.NotBefore), s.render.date(a.subject.NotAfter))
+	}
+	return s.certificateCause(a.subject, s.deps.Now(), a.status, a.cas, *a.check)
+}
+
+func (s *Server) certificateStatusView(a assessment) certificateStatusView {
+	info := s.render.subjectCertificate(a.subject)
+	v := certificateStatusView{
+		SubjectCertificateInfo: &info,
+		Certificate:            s.render.chain([]*cert.Certificate{a.subject}),
+		CertificateValid:       a.valid,
+		TrustedCertificate:     s.render.anchor(a.path),
+		RevokedStatusInfo:      s.render.revoked(a.status),
+	}
+	if a.path != nil {
+		v.Certificate = s.render.chain(a.path.Certificates)
+		v.CertificateVerified = a.check == nil || a.check.Name == checkPolicy || a.check.Name == checkCA
+	}
+	if a.status != nil {
+		v.OCSPResponse = a.status.OCSPResponse
+		v.StatusUpdatedAt = s.render.optionalDate(a.status.ThisUpdate)
+		v.StatusNextUpdateAt = s.render.optionalDate(a.status.NextUpdate)
+	}
+	if c := a.check; c != nil {
+		shown := *c
+		if a.outcome == statusNotKnown && a.status == nil {
+			shown.Err = nil // it may be about our own network: it is for the log
+		}
+		v.Exception = exception(shown)
+	}
+	return v
 }

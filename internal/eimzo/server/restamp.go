@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -71,32 +70,26 @@ func (s *Server) restamp(w http.ResponseWriter, r *http.Request) {
 // withoutFailedTokens returns the document without the timestamp tokens that
 // failed, and what those were.
 func (s *Server) withoutFailedTokens(ctx context.Context, document []byte) ([]byte, []replacedView, error) {
-	replaced := []replacedView{}
-	source, cancel := s.budget(ctx, s.deps.Revocation)
-	defer cancel()
-	report, err := verify.Document(ctx, document, nil, s.verifyOptions(source))
+	report, err := s.tokenReport(ctx, document)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, signer := range report.Signers {
+	replaced := []replacedView{}
+	for i, signer := range report.Signers {
 		failed := failedTokens(signer)
 		if len(failed) == 0 {
 			continue
 		}
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		// The signers of a rewritten document are in the order they were in.
 		sd, err := cms.Parse(document)
 		if err != nil {
 			return nil, nil, &notStampable{notPKCS7, err}
 		}
-		// A rewritten DER document may have its signers in another order.
-		at := -1
-		for i, si := range sd.SignerInfos {
-			if bytes.Equal(si.Signature, signer.Signature) {
-				at = i
-				break
-			}
-		}
 		n := -1
-		document, err = sd.FilterUnsignedAttribute(at, cms.OIDTimeStampToken, func(ber.Element) bool {
+		document, err = sd.FilterUnsignedAttribute(i, cms.OIDTimeStampToken, func(ber.Element) bool {
 			n++
 			check, gone := failed[n]
 			if gone {
@@ -109,6 +102,39 @@ func (s *Server) withoutFailedTokens(ctx context.Context, document []byte) ([]by
 		}
 	}
 	return document, replaced, nil
+}
+
+// tokenReport verifies the tokens of a document. A report asks nobody about the
+// tokens of a signature that does not verify, as that of a detached document
+// never does without its content; so they are asked about here, each authority
+// once, and in half the time there is: the rest is for new tokens.
+func (s *Server) tokenReport(ctx context.Context, document []byte) (*verify.Report, error) {
+	options := s.verifyOptions(nil)
+	options.SkipRevocation = true
+	evidence, err := verify.Collect(ctx, document, nil, options)
+	if err != nil {
+		return nil, err
+	}
+	policy := options.Policy()
+	report := evidence.Judge(policy)
+	authorities := &verify.Signer{}
+	asked := make(map[[32]byte]bool)
+	for _, signer := range report.Signers {
+		for _, t := range signer.TimeStamps {
+			if t.Path != nil && !asked[t.Path.Leaf().Fingerprint()] {
+				asked[t.Path.Leaf().Fingerprint()] = true
+				authorities.TimeStamps = append(authorities.TimeStamps, t)
+			}
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, s.patience/2)
+	defer cancel()
+	evidence.Statuses = statuses(limited, s.deps.Revocation, &verify.Report{Signers: []*verify.Signer{authorities}}, s.config.CheckCARevocation)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	policy.SkipRevocation = false
+	return evidence.Judge(policy), nil
 }
 
 // failedTokens finds, by their place, the tokens of a signer of which a check
