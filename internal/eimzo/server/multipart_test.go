@@ -304,3 +304,40 @@ func answerTo(s *Server, r *http.Request) *httptest.ResponseRecorder {
 	s.Handler().ServeHTTP(rec, r)
 	return rec
 }
+
+// FuzzForms sends bodies of parts, batches and report pages: whatever is in
+// them, the answer is a verdict, a page that is whole, or one line.
+func FuzzForms(f *testing.F) {
+	w := newWorldOf(f, testpki.New(f, "ecdsa:P-256"))
+	separate := b64(w.sign(f, "some document", detached))
+	for i, body := range []string{
+		form("pkcs7", separate, "document", "some document"), form("document", "some document", "pkcs7", separate), form("pkcs7", separate),
+		form(), "", boundary, boundary + "\r\n\r\n", form("pkcs7", separate)[:100], form("document", "x", "document", "x"),
+		batchBody("a", separate+"|"+b64([]byte("some document"))), `{"documents":[]}`, `{"documents":[null]}`, "[[[", separate, "QQ==|" + separate,
+	} {
+		for kind := range byte(4) {
+			f.Add(kind+byte(4*i), body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind byte, body string) {
+		path := []string{pathDetached, pathReport, pathReport + "?format=html", pathBatch}[kind%4]
+		headers := []string{}
+		if kind&4 == 0 && path != pathBatch {
+			headers = []string{"Content-Type", formType}
+		}
+		rec := answerTo(w.server, newRequest(path, body, headers...))
+		switch {
+		case rec.Code == http.StatusBadRequest:
+			plainLine(t, rec)
+		case rec.Code != http.StatusOK:
+			t.Fatalf("HTTP %d %s", rec.Code, rec.Body)
+		case kind%4 == 2:
+			checkPage(t, rec.Body.String(), rec.Header().Get("Content-Security-Policy"))
+		default:
+			var v struct{ Status *int }
+			if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil || v.Status == nil {
+				t.Fatalf("%v in %s", err, rec.Body)
+			}
+		}
+	})
+}
