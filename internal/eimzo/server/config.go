@@ -253,11 +253,21 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 	if v.Has("backend.listen.ip") && !v.Has("backend.listen.port") {
 		fail("backend.listen.ip", "it needs backend.listen.port beside it")
 	}
-	if c.Backend.IsValid() && c.Backend.Port() != 0 && c.Backend == c.Listen {
-		fail("backend.listen.port", "listen.port listens there already")
-	}
 	if v.Has("backend.token") && len(c.BackendToken.Reveal()) < minToken {
 		fail("backend.token", "it must have at least "+strconv.Itoa(minToken)+" characters, for instance from `openssl rand -hex 32`")
+	}
+	// Such a one could not be sent, or would not arrive as it is.
+	if strings.ContainsFunc(c.BackendToken.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		fail("backend.token", "it must have ASCII letters, digits and signs only, and no space, not even at its end")
+	}
+	if sharePort(c.Backend, c.Listen) {
+		fail("backend.listen.port", "listen.port listens there already")
+	}
+	switch {
+	case sharePort(c.Metrics, c.Listen):
+		fail("metrics.server.listen.port", "listen.port listens there already")
+	case sharePort(c.Metrics, c.Backend):
+		fail("metrics.server.listen.port", "backend.listen.port listens there already")
 	}
 	if c.TLSCertificateFile != "" && c.TLSKeyFile == "" {
 		fail("tls.certificate.file.path", "it needs tls.key.file.path beside it")
@@ -265,9 +275,11 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 	if c.TLSKeyFile != "" && c.TLSCertificateFile == "" {
 		fail("tls.key.file.path", "it needs tls.certificate.file.path beside it")
 	}
-	for _, origin := range c.CORSOrigins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-			fail("frontend.cors.origins", strconv.Quote(origin)+" is no origin: write scheme, host and port only, such as https://example.uz")
+	c.CORSOrigins = slices.Clone(c.CORSOrigins)
+	for i, origin := range c.CORSOrigins {
+		var ok bool
+		if c.CORSOrigins[i], ok = parseOrigin(origin); !ok {
+			fail("frontend.cors.origins", strconv.Quote(origin)+" is no origin: write scheme, host and port only, such as https://example.uz, and a name of other letters as xn--...")
 		}
 	}
 	for _, policy := range c.AllowedPolicies {
@@ -278,13 +290,23 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 	c.AllowedCAs = slices.Clone(c.AllowedCAs)
 	for i, id := range c.AllowedCAs {
 		// As openssl and keytool print them, too.
+		written := id
 		id = strings.ToLower(strings.ReplaceAll(id, ":", ""))
-		if _, err := hex.DecodeString(strings.Repeat("0", len(id)%2) + id); err != nil {
-			fail("ca.allowed", strconv.Quote(id)+" is neither the serial number nor the SHA-256 fingerprint of a certificate, in hex")
+		if _, err := hex.DecodeString(strings.Repeat("0", len(id)%2) + id); err != nil || strings.Trim(id, "0") == "" {
+			fail("ca.allowed", strconv.Quote(written)+" is neither the serial number nor the SHA-256 fingerprint of a certificate, in hex")
 		}
 		if c.AllowedCAs[i] = id; len(id) != 64 {
 			c.AllowedCAs[i] = strings.TrimLeft(id, "0")
 		}
+	}
+	// The room for large bodies is three quarters, see httpx.Memory, and a
+	// body is read with one octet more than it has.
+	if room := c.Limits.Memory - c.Limits.Memory/4; room <= c.Limits.Body {
+		key := "limits.memory.bytes"
+		if !v.Has(key) {
+			key = "limits.body.bytes"
+		}
+		fail(key, "limits.memory.bytes must be more than four thirds of limits.body.bytes, or the largest bodies never find room: set it to "+strconv.FormatInt(2*c.Limits.Body, 10))
 	}
 	if c.Cache.Redis {
 		for _, a := range c.Cache.Addresses {
@@ -323,6 +345,26 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 		warn("crl.url", "not used without crl.fallback=yes")
 	}
 	return warnings, errors.Join(faults...)
+}
+
+// sharePort tells whether two addresses cannot both be listened on, as far as
+// that shows.
+func sharePort(a, b netip.AddrPort) bool {
+	return a.IsValid() && b.IsValid() && a.Port() != 0 && a.Port() == b.Port() &&
+		(a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
+}
+
+// parseOrigin returns an origin as browsers send it (RFC 6454 6.2): in lower
+// case, and without the port that the scheme has anyway.
+func parseOrigin(text string) (origin string, ok bool) {
+	lower := strings.ToLower(text)
+	u, err := url.Parse(lower)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Scheme+"://"+u.Host != lower ||
+		strings.ContainsFunc(lower, func(r rune) bool { return r > '~' }) {
+		return text, false
+	}
+	port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	return u.Scheme + "://" + strings.TrimSuffix(u.Host, port), true
 }
 
 // minToken is the least length of backend.token: 96 random bits in hex.

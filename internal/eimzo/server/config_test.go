@@ -213,7 +213,17 @@ func TestValuesThatDoNotGoTogetherNameTheirLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"backend.listen.ip=::1": "1: backend.listen.ip: it needs backend.listen.port beside it",
 		"listen.ip=127.0.0.1\nlisten.port=80\nbackend.listen.port=80": "3: backend.listen.port: listen.port listens there already",
-		"backend.token=short":                             "1: backend.token: it must have at least 24 characters",
+		"backend.token=short":                    "1: backend.token: it must have at least 24 characters",
+		"listen.port=80\nbackend.listen.port=80": "2: backend.listen.port: listen.port listens there already",
+		"listen.port=80\nmetrics.server.enabled=yes\nmetrics.server.listen.port=80":         "3: metrics.server.listen.port: listen.port listens",
+		"backend.listen.port=81\nmetrics.server.enabled=yes\nmetrics.server.listen.port=81": "3: metrics.server.listen.port: backend.listen.port listens",
+		"backend.token=0123456789abcdef01234567 ":                                           "1: backend.token: it must have ASCII letters",
+		"limits.memory.bytes=2048\nlimits.body.bytes=2048":                                  "1: limits.memory.bytes: limits.memory.bytes must be more than four thirds of limits.body.bytes",
+		"limits.body.bytes=268435456":                                                       "1: limits.body.bytes: limits.memory.bytes must be more than four thirds of limits.body.bytes",
+		"auth.service.valid.minutes.window=2147483647":                                      `1: auth.service.valid.minutes.window: "2147483647" is not allowed`,
+		"frontend.cors.origins=https://пример.uz":                                           `1: frontend.cors.origins: "https://пример.uz" is no origin`,
+		"ca.allowed=:":                                    `1: ca.allowed: ":" is neither`,
+		"ca.allowed=00":                                   `1: ca.allowed: "00" is neither`,
 		"tls.certificate.file.path=a":                     "1: tls.certificate.file.path: it needs tls.key.file.path",
 		"tls.key.file.path=a":                             "1: tls.key.file.path: it needs tls.certificate.file.path",
 		"frontend.cors.origins=https://a.uz/":             `1: frontend.cors.origins: "https://a.uz/" is no origin`,
@@ -239,6 +249,38 @@ func TestValuesThatDoNotGoTogetherNameTheirLine(t *testing.T) {
 	} {
 		if _, warnings, err := parseConfig(t, text); err != nil || len(warnings) != 1 || warnings[0] != "config.properties:"+want {
 			t.Errorf("%q: %v %q, want %s", text, err, warnings, want)
+		}
+	}
+}
+
+func TestValuesAreTakenInTheFormsThatPeopleWrite(t *testing.T) {
+	c, _, err := parseConfig(t, "frontend.cors.origins=https://Example.uz, HTTPS://b.uz:443,http://c.uz:80,http://c.uz:443\nca.allowed=0A:bC, 00ff\nauth.service.valid.minutes.window=1000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As browsers send them, or they match nothing.
+	if want := []string{"https://example.uz", "https://b.uz", "http://c.uz", "http://c.uz:443"}; !slices.Equal(c.CORSOrigins, want) {
+		t.Errorf("%q", c.CORSOrigins)
+	}
+	if want := []string{"abc", "ff"}; !slices.Equal(c.AllowedCAs, want) {
+		t.Errorf("%q", c.AllowedCAs)
+	}
+	if c.AuthWindow != 1_000_000*time.Minute {
+		t.Errorf("%s", c.AuthWindow)
+	}
+	for _, k := range Keys() {
+		if strings.HasSuffix(k.Name, "minutes.window") && time.Duration(k.Max)*time.Minute/time.Minute != time.Duration(k.Max) {
+			t.Errorf("%s: %d does not fit", k.Name, k.Max)
+		}
+	}
+	// None of these is in the way of another.
+	for _, text := range []string{
+		"listen.ip=192.0.2.1\nbackend.listen.ip=127.0.0.1\nbackend.listen.port=8080",
+		"listen.port=0\nbackend.listen.port=0\nmetrics.server.enabled=yes\nmetrics.server.listen.port=0",
+		"metrics.server.listen.port=8080", // not enabled
+	} {
+		if _, _, err := parseConfig(t, text); err != nil {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

@@ -20,6 +20,7 @@ func Keys() config.Table {
 		noTuning = "requests run in parallel as the machine allows, there is nothing to tune"
 	)
 	const port, most = 65535, 1<<31 - 1
+	const mostMinutes = 100 * 366 * 24 * 60 // a century; three do not fit a time.Duration
 	group := func(name string, keys ...config.Key) config.Table {
 		for i := range keys {
 			keys[i].Group = name
@@ -42,7 +43,7 @@ func Keys() config.Table {
 			config.Key{Name: "tsp.jks.file.path", Kind: config.Path, Doc: "Trust store with the root certificates: JKS, PKCS#12 or PEM. Read again on SIGHUP."},
 			config.Key{Name: "tsp.jks.file.password", Kind: config.String, Secret: true, Default: "12345678", Doc: "Password of that trust store."},
 			config.Key{Name: "trust.pem.file.path", Kind: config.Path, Own: true, Doc: "Trusted root certificates as PEM, beside or instead of the trust store. Read again on SIGHUP."},
-			config.Key{Name: "auth.service.valid.minutes.window", Kind: config.Int, Default: "10", Min: 1, Max: most, Doc: "How many minutes the signingTime of an answer to a challenge may differ from the server's clock."},
+			config.Key{Name: "auth.service.valid.minutes.window", Kind: config.Int, Default: "10", Min: 1, Max: mostMinutes, Doc: "How many minutes the signingTime of an answer to a challenge may differ from the server's clock."},
 			config.Key{Name: "policy.allowed", Kind: config.List, Own: true, Doc: "Certificate policies (OIDs) of which a signer's certificate must have one; otherwise status -24."},
 			config.Key{Name: "ca.allowed", Kind: config.List, Own: true, Doc: "Serial numbers (hex) or SHA-256 fingerprints (hex) of the CA certificates that may issue signers' certificates; otherwise status -25."},
 			config.Key{Name: "revocation.strict", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether a certificate revoked after the timestamp makes the signature invalid."},
@@ -53,7 +54,7 @@ func Keys() config.Table {
 		group("OCSP, CRL and timestamps",
 			config.Key{Name: "ocsp.url", Kind: config.URLs, Own: true, Doc: "OCSP responders to ask instead of the ones that certificates name; the next when one does not answer."},
 			config.Key{Name: "ocsp.nonce", Kind: config.Enum, Values: []string{"require", "if-present", "off"}, Default: "require", Own: true, Doc: "Whether an OCSP answer must repeat the nonce of the question; `if-present` is for responders that sign in advance."},
-			config.Key{Name: "ocsp.cache.seconds", Kind: config.Int, Default: "60", Max: 86400, Own: true, Doc: "How long an OCSP answer is used, never beyond its nextUpdate; 0 asks every time."},
+			config.Key{Name: "ocsp.cache.seconds", Kind: config.Int, Default: "60", Max: 86400, Own: true, Doc: "How long an OCSP answer is used, never beyond its nextUpdate; 0 asks every time, as log-ins always do."},
 			config.Key{Name: "crl.fallback", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether CRLs decide when no OCSP responder answers."},
 			config.Key{Name: "crl.url", Kind: config.URLs, Own: true, Doc: "CRLs to use instead of the ones that certificates name."},
 			config.Key{Name: "tsp.url", Kind: config.URLs, Own: true, Doc: "Timestamp authorities to ask instead of the one that the signer's certificate names, or with a trust link, of the one at its end; the next when one does not answer."},
@@ -91,7 +92,7 @@ func Keys() config.Table {
 		group("Limits",
 			config.Key{Name: "limits.body.bytes", Kind: config.Int, Default: "134217728", Min: 1024, Max: 1 << 40, Own: true, Doc: "Largest request body; more is 413."},
 			config.Key{Name: "limits.multipart.bytes", Kind: config.Int, Default: "2147483648", Min: 1024, Max: 1 << 50, Own: true, Doc: "Largest multipart body, whose document is read as it comes and not kept."},
-			config.Key{Name: "limits.memory.bytes", Kind: config.Int, Default: "268435456", Min: 1024, Max: 1 << 40, Own: true, Doc: "How much of all request bodies together may be in memory, which takes about four times as much while they are worked on; what does not fit is 503 with Retry-After."},
+			config.Key{Name: "limits.memory.bytes", Kind: config.Int, Default: "268435456", Min: 1024, Max: 1 << 40, Own: true, Doc: "How much of all request bodies together may be in memory, which takes about four times as much while they are worked on; what does not fit is 503 with Retry-After. A quarter of it is for bodies up to 64 KiB alone."},
 			config.Key{Name: "limits.connections", Kind: config.Int, Default: "10000", Min: 1, Max: most, Own: true, Doc: "Connections open at the same time on one port; others wait."},
 			config.Key{Name: "limits.challenge.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "Challenges for one address of users in a minute; more is 429. 0 is without limit."},
 			config.Key{Name: "limits.auth.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "The same for `/backend/auth`. The site must send X-Real-IP, or all its users are one."},
@@ -99,7 +100,7 @@ func Keys() config.Table {
 		group("Operation",
 			config.Key{Name: "log.level", Kind: config.Enum, Values: []string{"debug", "info", "warn", "error"}, Default: "info", Own: true, Doc: "What is logged: lines of this level and above."},
 			config.Key{Name: "log.format", Kind: config.Enum, Values: []string{"text", "json"}, Default: "text", Own: true, Doc: "How it is logged."},
-			config.Key{Name: "metrics.server.enabled", Kind: config.Bool, Default: "no", Doc: "Whether `/metrics` has a port of its own."},
+			config.Key{Name: "metrics.server.enabled", Kind: config.Bool, Default: "no", Doc: "Whether `/metrics` has a port of its own, too."},
 			config.Key{Name: "metrics.server.listen.ip", Kind: config.IP, Default: "0.0.0.0", Doc: "Address of the metrics."},
 			config.Key{Name: "metrics.server.listen.port", Kind: config.Int, Default: "8081", Max: port, Doc: "Port of the metrics."},
 			config.Key{Name: "scheduler.fixed.threads.count", Kind: config.Int, Max: most, Unsupported: noTuning, Doc: "Number of worker threads."},

@@ -5,8 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"strings"
 
 	"imzo/internal/revocation"
 	"imzo/internal/store"
@@ -122,8 +122,8 @@ func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
 	}
 	if c.TLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		if host, _, ok := strings.Cut(c.Addresses[0], ":"); ok && c.Master == "" && !c.Cluster {
-			o.TLS.ServerName = strings.Trim(host, "[]")
+		if host, _, err := net.SplitHostPort(c.Addresses[0]); err == nil && c.Master == "" && !c.Cluster {
+			o.TLS.ServerName = host
 		}
 		if c.TLSCAFile != "" {
 			data, err := readConfigured(c.TLSCAFile)
