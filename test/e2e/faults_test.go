@@ -44,16 +44,17 @@ var texts503 = []string{
 type crowd struct {
 	w       *world
 	servers []*server
+	// fronts are where challenges come from: nginx, and each server.
+	fronts  []string
 	mu      sync.Mutex
 	tally   map[string]int
 	fast    int // 503 answers given at once
 	slowest time.Duration
 }
 
-// one log-in: a challenge of one server, answered to both at once.
+// logIn answers one challenge to both servers at once.
 func (c *crowd) logIn(ctx context.Context, i int) error {
-	from := c.servers[i%len(c.servers)]
-	challenge, err := c.ask(from.url+"/frontend/challenge", "")
+	challenge, err := c.ask(c.fronts[i%len(c.fronts)]+"/frontend/challenge", "")
 	if err != nil {
 		return err
 	}
@@ -162,6 +163,10 @@ func TestServersOutliveWhateverHappensToRedis(t *testing.T) {
 	config := clusterConfig(t, w, proxy.Addr())
 	c := &crowd{w: w, tally: map[string]int{}}
 	c.servers = []*server{startServer(t, w.folder("one"), config), startServer(t, w.folder("two"), config)}
+	front := startNginx(t, func(listen string) map[string]string {
+		return guideNginx(t, listen, startSite(t, w, c.servers...).URL, c.servers...)
+	})
+	c.fronts = []string{front.url, c.servers[0].url, c.servers[1].url}
 
 	done := make(chan struct{})
 	load, working := errgroup.WithContext(t.Context())
