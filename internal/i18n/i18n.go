@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func Text(l Language, id string, args ...any) string {
 	}
 	return fmt.Sprintf(text, args...)
 }
+
+// IDs lists the ids of all sentences, sorted.
+func IDs() []string { return slices.Sorted(maps.Keys(catalogue[Russian])) }
 
 // Has tells whether there is a sentence of this id.
 func Has(id string) bool {

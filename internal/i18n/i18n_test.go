@@ -136,7 +136,7 @@ func TestTextPutsArgumentsIn(t *testing.T) {
 	if got := Text(English, "no such sentence"); got != "no such sentence" || Has(got) {
 		t.Errorf("%q", got)
 	}
-	if !Has("status.certificate") {
+	if !Has("status.certificate") || !slices.Contains(IDs(), "status.certificate") || !slices.IsSorted(IDs()) {
 		t.Error("a sentence is missing")
 	}
 }
