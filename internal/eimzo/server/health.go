@@ -105,10 +105,17 @@ func (s *Server) reach(ctx context.Context, addresses []string, key string) (str
 	}
 	var failures []error
 	for i, address := range addresses {
-		offset, known, err := s.clockOffset(ctx, address)
+		// One that does not answer leaves time for those after it.
+		patience := s.patience
+		if end, ok := ctx.Deadline(); ok {
+			patience = time.Until(end)
+		}
+		limited, cancel := context.WithTimeout(ctx, patience/time.Duration(len(addresses)-i))
+		offset, known, err := s.clockOffset(limited, address)
+		cancel()
 		switch {
 		case err != nil:
-			s.deps.Logger.Debug("not reached", "url", address, "error", err.Error())
+			s.deps.Logger.Debug("not reached", "address", i+1, "key", key, "error", err.Error())
 			failures = append(failures, fmt.Errorf("address %d of %s is not reached", i+1, key))
 			continue
 		case known && offset.Abs() > maxClockOffset:

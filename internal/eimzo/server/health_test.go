@@ -2,12 +2,16 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"imzo/internal/health"
+	"imzo/internal/httpx"
 )
 
 // ready asks a new server of the world whether it is ready.
@@ -77,6 +81,16 @@ func TestReadyTellsReasons(t *testing.T) {
 	want("no responder", outcomes, "ocsp", health.Warning, "address 1 of ocsp.url is not reached")
 	want("no address", outcomes, "tsp", health.OK, "where certificates say")
 
+	// One that takes the question and says nothing.
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	w.breakOCSP(date(0))
+	_, outcomes = ready(t, w, func(c *Config, _ *Deps) { c.OCSPURLs = []string{"http://" + mute.Addr().String(), w.ocsp.URL} })
+	want("a mute responder", outcomes, "ocsp", health.OK, "address 2 of 2 answers")
+
 	end := w.Root.Cert.NotAfter
 	w.advance(end.Sub(w.now()) - 24*time.Hour)
 	_, outcomes = ready(t, w)
@@ -87,6 +101,24 @@ func TestReadyTellsReasons(t *testing.T) {
 		t.Errorf("no valid root: HTTP %d", code)
 	}
 	want("no valid root", outcomes, "trust", health.Failed, "none of 1 trusted roots")
+}
+
+func TestAPanicIsCountedAsWhatItIsAnsweredWith(t *testing.T) {
+	w := newWorld(t)
+	h := httpx.Wrap(w.server.counted(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == pathAuth {
+			panic("oh")
+		}
+		_, _ = rw.Write([]byte("well"))
+	})), httpx.Options{})
+	for path, code := range map[string]int{pathAuth: 503, pathAttached: 200} {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("POST", path, nil))
+		page := w.call("GET", "/metrics", "").Body.String()
+		if want := fmt.Sprintf(`imzo_http_requests_total{code="%d",route="%s"} 1`, code, path); rec.Code != code || !strings.Contains(page, want) {
+			t.Errorf("%s: HTTP %d, or no %s", path, rec.Code, want)
+		}
+	}
 }
 
 func TestVerdictsAreCountedAndAudited(t *testing.T) {

@@ -94,8 +94,16 @@ func (s *Server) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		end := s.deps.Metrics.Begin()
 		start := time.Now()
-		out := &coded{ResponseWriter: w, code: http.StatusOK}
+		out := &coded{ResponseWriter: w}
+		ended := false
 		defer func() {
+			switch {
+			case out.code != 0:
+			case ended:
+				out.code = http.StatusOK
+			default:
+				out.code = http.StatusServiceUnavailable // a panic, see httpx.Wrap
+			}
 			path := ""
 			if _, ok := s.routes[r.URL.Path]; ok {
 				path = r.URL.Path
@@ -103,10 +111,11 @@ func (s *Server) counted(h http.Handler) http.Handler {
 			end(path, out.code, time.Since(start))
 		}()
 		h.ServeHTTP(out, r)
+		ended = true
 	})
 }
 
-// coded remembers the HTTP status of an answer.
+// coded remembers the HTTP status of an answer, 0 before there is one.
 type coded struct {
 	http.ResponseWriter
 	code int
@@ -118,6 +127,13 @@ func (w *coded) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *coded) WriteHeader(code int) {
 	w.code = code
 	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *coded) Write(b []byte) (int, error) {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
 }
 
 // observeRevocation counts what asking for a status came to. The address stays
