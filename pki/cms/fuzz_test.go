@@ -3,6 +3,7 @@ package cms
 import (
 	"bytes"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"testing"
 
@@ -131,6 +132,104 @@ func FuzzAddUnsignedAttribute(f *testing.F) {
 		}
 		if was, is := verifyAll(s, detached), verifyAll(got, detached); (was == nil) != (is == nil) {
 			t.Fatalf("before %v, after %v", was, is)
+		}
+	})
+}
+
+// FuzzFilterUnsignedAttribute checks that taking values out leaves a document
+// that reads, has every signed octet and every other attribute unchanged and
+// verifies as before; that taking all out undoes adding; and that taking none
+// out changes no octet of the signer.
+func FuzzFilterUnsignedAttribute(f *testing.F) {
+	for i, b := range seeds() {
+		f.Add(b, i%2, uint64(i), []byte("value"))
+	}
+	content := bytes.Repeat([]byte("0123456789"), 120)
+	f.Fuzz(func(t *testing.T, b []byte, signer int, mask uint64, value []byte) {
+		s, err := Parse(b)
+		if err != nil || signer < 0 || signer >= len(s.SignerInfos) {
+			return
+		}
+		filter := func(s *SignedData, keep func(i int) bool) (*SignedData, int) {
+			n, left := 0, 0
+			out, err := s.FilterUnsignedAttribute(signer, OIDTimeStampToken, func(ber.Element) bool {
+				ok := keep(n)
+				n++
+				if ok {
+					left++
+				}
+				return ok
+			})
+			if err != nil {
+				t.Fatalf("own document: %v", err)
+			}
+			got, err := Parse(out)
+			if err != nil {
+				t.Fatalf("own document: %v\n%x", err, out)
+			}
+			mustKeep(t, s, got, 0)
+			if !bytes.Equal(got.encap, s.encap) || !bytes.Equal(got.certsRaw, s.certsRaw) {
+				t.Fatal("content or bag changed")
+			}
+			return got, left
+		}
+		others := func(s *SignedData) (out [][]byte) {
+			for _, a := range s.SignerInfos[signer].UnsignedAttrs {
+				if a.Type != OIDTimeStampToken {
+					out = append(out, a.Raw)
+				}
+			}
+			return out
+		}
+		values := func(s *SignedData) (out [][]byte) {
+			for _, a := range s.SignerInfos[signer].UnsignedAttrs {
+				for _, v := range a.Values {
+					if a.Type == OIDTimeStampToken {
+						out = append(out, v.Raw)
+					}
+				}
+			}
+			return out
+		}
+		equal := func(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
+
+		some, left := filter(s, func(i int) bool { return mask>>(i%64)&1 == 1 })
+		var want [][]byte
+		for i, v := range values(s) {
+			if mask>>(i%64)&1 == 1 {
+				want = append(want, v)
+			}
+		}
+		slices.SortFunc(want, bytes.Compare)
+		got := values(some)
+		slices.SortFunc(got, bytes.Compare)
+		if left != len(want) || !equal(got, want) || !equal(others(some), others(s)) {
+			t.Fatalf("%d values left, want %d", len(got), len(want))
+		}
+		var detached []byte
+		if s.Detached() {
+			detached = content
+		}
+		if was, is := verifyAll(s, detached), verifyAll(some, detached); (was == nil) != (is == nil) {
+			t.Fatalf("before %v, after %v", was, is)
+		}
+		none, _ := filter(s, func(int) bool { return false })
+		if len(values(none)) != 0 {
+			t.Fatal("values are left")
+		}
+		added, err := none.AddUnsignedAttribute(signer, NewAttribute(OIDTimeStampToken, ber.OctetString(value)))
+		if err != nil {
+			return
+		}
+		with, err := Parse(added)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, _ := filter(with, func(int) bool { return false }); !equal(others(back), others(none)) || !bytes.Equal(back.SignerInfos[signer].signed, none.SignerInfos[signer].signed) {
+			t.Fatal("taking out does not undo adding")
+		}
+		if same, _ := filter(with, func(int) bool { return true }); !equal(values(same), values(with)) {
+			t.Fatal("keeping all changed something")
 		}
 	})
 }
