@@ -364,7 +364,8 @@ func TestAThousandSlowClientsCostLittleAndDisturbNobody(t *testing.T) {
 	median := times[len(times)/2] // a machine that is busy with other tests has outliers
 	cost := residentMemory(t) - before
 	t.Logf("%d slow clients cost %d KiB; a good request took %s, the slowest %s", clients, cost>>10, median, times[len(times)-1])
-	if cost > 100<<20 {
+	// The detector keeps shadows of all memory.
+	if cost > 100<<20 && !raceDetector {
 		t.Errorf("%d slow clients cost %d MiB", clients, cost>>20)
 	}
 	if median > 100*time.Millisecond {

@@ -15,8 +15,9 @@ const (
 	headerTimeout = 10 * time.Second
 	// idleTimeout is how long a body or an answer may stand still.
 	idleTimeout = 30 * time.Second
-	// bodyTimeout bounds a whole body, and a whole answer, so that one octet every half minute
-	// does not hold a connection for ever. 128 MiB in this time are 220 kB/s.
+	// bodyTimeout bounds a whole body, and a whole answer, so that one octet
+	// every half minute does not hold a connection for ever. 128 MiB in this
+	// time are 220 kB/s; see bodyTime for bodies that may be larger.
 	bodyTimeout = 10 * time.Minute
 	// keepAliveTimeout closes connections nobody uses. It is longer than the
 	// 60 s after which nginx lets go of its side, so that we are not the one
@@ -44,6 +45,9 @@ type Options struct {
 	// BodyLimit, when set, may allow the bodies of some requests more than
 	// MaxBody: of those that are read as they come and not kept.
 	BodyLimit func(*http.Request) int64
+	// Refused, when set, is told of requests that are answered before the
+	// handler sees them, and with what HTTP status.
+	Refused func(r *http.Request, status int)
 	// Memory, when set, bounds the bodies of all requests together.
 	Memory *Memory
 	// Connections is how many may be open at once, others wait; 0 is without
@@ -79,6 +83,17 @@ func (o Options) complete() Options {
 	}
 	return o
 }
+
+// bodyTime is how long a body may take that may have limit octets. What is
+// allowed more than usual gets as much more time: two gigabytes in ten minutes
+// would ask for a line of 30 Mbit/s.
+func (o Options) bodyTime(limit int64) time.Duration {
+	return max(o.body, time.Duration(float64(o.body)*min(float64(limit)/DefaultMaxBody, maxBodyTimes)))
+}
+
+// maxBodyTimes bounds bodyTime where the limit is set to no limit at all: to a
+// day or so.
+const maxBodyTimes = 150
 
 // Serve answers connections of ln with h until ctx is done, then lets the
 // requests in flight finish. It closes ln and returns nil after such an end,

@@ -58,10 +58,13 @@ func Wrap(h http.Handler, o Options) http.Handler {
 		if r.ContentLength > limit {
 			out.Header().Set("Connection", "close")
 			Text(out, http.StatusRequestEntityTooLarge, tooLarge(limit))
+			if o.Refused != nil {
+				o.Refused(r, http.StatusRequestEntityTooLarge)
+			}
 			return
 		}
 		if r.Body != nil && r.Body != http.NoBody {
-			body := &body{ReadCloser: r.Body, control: out.control, idle: o.idle, deadline: time.Now().Add(o.body)}
+			body := &body{ReadCloser: r.Body, control: out.control, idle: o.idle, deadline: time.Now().Add(o.bodyTime(limit))}
 			// Also when the handler does not read it: net/http then discards
 			// what is left, and must not wait for ever.
 			body.extend()
