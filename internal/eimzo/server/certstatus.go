@@ -107,6 +107,9 @@ type assessment struct {
 	// when the certificate is good.
 	check   *verify.Check
 	outcome outcome
+	// silent tells that there was no answer. Why may be about our own
+	// network: it is for the log.
+	silent bool
 }
 
 // assess judges a certificate as a log-in would: of now, in the same order.
@@ -133,7 +136,7 @@ func (s *Server) assess(ctx context.Context, source verify.RevocationSource, sub
 		}
 		status, err := source.Status(ctx, c, path.Certificates[i+1])
 		if err != nil {
-			status = nil
+			a.silent, status = true, nil
 		}
 		if i == 0 {
 			a.status = status
@@ -207,8 +210,8 @@ func (s *Server) certificateStatusView(a assessment) certificateStatusView {
 	}
 	if c := a.check; c != nil {
 		shown := *c
-		if a.outcome == statusNotKnown && a.status == nil {
-			shown.Err = nil // it may be about our own network: it is for the log
+		if a.silent {
+			shown.Err = nil
 		}
 		v.Exception = exception(shown)
 	}
