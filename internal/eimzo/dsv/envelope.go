@@ -53,7 +53,7 @@ func readCall(body []byte) (call, error) {
 	c, err := (&envelopeReader{decoder: d}).read()
 	var f *fault
 	if err != nil && !errors.As(err, &f) {
-		return call{}, clientFaultf("the request is no XML: %s", err)
+		return call{}, clientFaultf("the request is no XML: %s", clip(err.Error()))
 	}
 	return c, err
 }

@@ -127,6 +127,7 @@ func FuzzReadCall(f *testing.F) {
 	f.Add([]byte(envelope("verifyPkcs7Detached", "QQ==", "<![CDATA[Qg==]]>")))
 	f.Add([]byte(`<?xml version="1.0" encoding="windows-1251"?><!-- x -->` + head + `<n:verifyPkcs7><pkcs7B64 a=">">&#65;&amp;</pkcs7B64></n:verifyPkcs7>` + tail))
 	f.Add([]byte(strings.Replace(head, "<S:Body>", `<S:Header><a S:mustUnderstand="0">x</a></S:Header><S:Body>`, 1) + "<n:createPkcs7/>" + tail))
+	f.Add([]byte("<a " + strings.Repeat("\xff", 4000) + ">")) // named in what the parser says
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c, err := readCall(body)
 		if err != nil {
