@@ -31,8 +31,12 @@ func (s *Server) readiness() []health.Check {
 		{Name: "store", Critical: true, Run: func(ctx context.Context) (string, error) { return "", s.pingStore(ctx) }},
 		{Name: "trust", Critical: true, Run: s.checkTrust},
 		{Name: "certificates", Run: s.checkExpiries},
-		{Name: "ocsp", Run: func(ctx context.Context) (string, error) { return s.reach(ctx, s.config.OCSPURLs, "ocsp.url") }},
-		{Name: "tsp", Run: func(ctx context.Context) (string, error) { return s.reach(ctx, s.config.TSPURLs, "tsp.url") }},
+		{Name: "ocsp", Run: func(ctx context.Context) (string, error) {
+			return s.reach(ctx, s.config.OCSPURLs, "ocsp.url", &s.responders)
+		}},
+		{Name: "tsp", Run: func(ctx context.Context) (string, error) {
+			return s.reach(ctx, s.config.TSPURLs, "tsp.url", &s.authorities)
+		}},
 	}
 	if s.link != nil {
 		checks = append(checks, health.Check{Name: "link", Run: s.checkLink})
@@ -40,9 +44,10 @@ func (s *Server) readiness() []health.Check {
 	return checks
 }
 
-// checkLink tells what the keep-alive of the trust link has found. While it is
-// down a status cannot be checked, which has its documented answers.
-func (s *Server) checkLink(context.Context) (string, error) {
+// checkLink tells what the keep-alive of the trust link has found, and whether
+// the clock at its other end agrees with ours. While it is down a status cannot
+// be checked, which has its documented answers.
+func (s *Server) checkLink(ctx context.Context) (string, error) {
 	state := s.link.State()
 	since := state.Since.UTC().Format(time.RFC3339)
 	if state.Since.IsZero() {
@@ -50,6 +55,14 @@ func (s *Server) checkLink(context.Context) (string, error) {
 	}
 	if !state.Connected {
 		return "", fmt.Errorf("down since %s, see the log of the server", since)
+	}
+	reply, err := s.link.Ping(ctx)
+	if err != nil {
+		s.deps.Logger.Warn("the trust link does not answer", "error", err.Error())
+		return "", errors.New("it does not answer, see the log of the server")
+	}
+	if offset := s.deps.Now().Sub(reply.ServerTime); offset.Abs() > maxClockOffset {
+		return "", fmt.Errorf("the clock at its other end and ours are %s apart", offset.Abs().Round(time.Second))
 	}
 	return "up since " + since, nil
 }
@@ -98,10 +111,12 @@ func (s *Server) checkExpiries(context.Context) (string, error) {
 
 // reach tells whether one of the services answers HTTP at all, whatever it
 // says to a request without a question, and whether its clock agrees with
-// ours.
-func (s *Server) reach(ctx context.Context, addresses []string, key string) (string, error) {
+// ours. Where the addresses stand in certificates, it tells what came of the
+// questions that were put there.
+func (s *Server) reach(ctx context.Context, addresses []string, key string, asked *contact) (string, error) {
 	if len(addresses) == 0 {
-		return "asked where certificates say, since " + key + " is not set", nil
+		detail, err := asked.state()
+		return "asked where certificates say, since " + key + " is not set: " + detail, err
 	}
 	var failures []error
 	for i, address := range addresses {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 
 	"imzo/internal/health"
 	"imzo/internal/httpx"
+	"imzo/internal/revocation"
+	"imzo/internal/timestamping"
 )
 
 // ready asks a new server of the world whether it is ready.
@@ -117,6 +120,65 @@ func TestAPanicIsCountedAsWhatItIsAnsweredWith(t *testing.T) {
 		page := w.call("GET", "/metrics", "").Body.String()
 		if want := fmt.Sprintf(`imzo_http_requests_total{code="%d",route="%s"} 1`, code, path); rec.Code != code || !strings.Contains(page, want) {
 			t.Errorf("%s: HTTP %d, or no %s", path, rec.Code, want)
+		}
+	}
+}
+
+// A body announced as too large is refused before the handlers that count.
+func TestARequestRefusedBeforeTheHandlersIsCountedOnce(t *testing.T) {
+	w := newWorld(t)
+	h := httpx.Wrap(w.server.Handler(), httpx.Options{MaxBody: 10, Refused: w.server.countRefused})
+	for range 2 {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("POST", pathAttached, strings.NewReader(strings.Repeat("A", 11))))
+		if rec.Code != 413 {
+			t.Fatalf("HTTP %d", rec.Code)
+		}
+	}
+	page := w.call("GET", "/metrics", "").Body.String()
+	if want := `imzo_http_requests_total{code="413",route="` + pathAttached + `"} 2`; !strings.Contains(page, want) {
+		t.Errorf("no %s", want)
+	}
+}
+
+// Without an address of its own the server asks where certificates say; what
+// came of that is all it can tell.
+func TestReadyTellsWhatAskingWhereCertificatesSayCameTo(t *testing.T) {
+	w := newWorld(t)
+	s := w.newServer(t, func(c *Config, _ *Deps) { c.OCSPURLs, c.TSPURLs = nil, nil })
+	check := func(name string) (detail string, err error) { // the page keeps its answers for a while
+		t.Helper()
+		for _, c := range s.readiness() {
+			if c.Name == name {
+				return c.Run(t.Context())
+			}
+		}
+		t.Fatal("no check " + name)
+		return "", nil
+	}
+	for _, step := range []struct {
+		ocsp revocation.EventKind
+		tsa  error
+		well bool
+		text string
+	}{
+		{well: true, text: "no answer yet"},
+		{revocation.EventError, errors.New("at http://10.0.0.7"), false, "had no answer, no answer yet"},
+		{revocation.EventMiss, nil, true, "the last answer came at 2"},
+		{revocation.EventHit, nil, true, "the last answer came at 2"},
+		{revocation.EventError, errors.New("at http://10.0.0.7"), false, "had no answer, the last answer came at 2"},
+		{revocation.EventRefresh, nil, true, "the last answer came at 2"},
+	} {
+		w.advance(time.Second)
+		if step.ocsp != "" {
+			s.observeRevocation(revocation.Event{Kind: step.ocsp})
+			s.observeTimestamp(timestamping.Event{Err: step.tsa})
+		}
+		for _, name := range []string{"ocsp", "tsp"} {
+			detail, err := check(name)
+			if text := fmt.Sprint(detail, err); (err == nil) != step.well || !strings.Contains(text, step.text) || strings.Contains(text, "10.0.0.7") {
+				t.Errorf("%s after %q: %s, want %q", name, step.ocsp, text, step.text)
+			}
 		}
 	}
 }

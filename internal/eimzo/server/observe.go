@@ -3,9 +3,11 @@ package server
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"imzo/internal/httpx"
@@ -104,15 +106,24 @@ func (s *Server) counted(h http.Handler) http.Handler {
 			default:
 				out.code = http.StatusServiceUnavailable // a panic, see httpx.Wrap
 			}
-			path := ""
-			if _, ok := s.routes[r.URL.Path]; ok {
-				path = r.URL.Path
-			}
-			end(path, out.code, time.Since(start))
+			end(s.served(r), out.code, time.Since(start))
 		}()
 		h.ServeHTTP(out, r)
 		ended = true
 	})
+}
+
+// countRefused counts a request that never came as far as counted.
+func (s *Server) countRefused(r *http.Request, code int) {
+	s.deps.Metrics.Begin()(s.served(r), code, 0)
+}
+
+// served is the path of a request if it is one that is served.
+func (s *Server) served(r *http.Request) string {
+	if _, ok := s.routes[r.URL.Path]; ok {
+		return r.URL.Path
+	}
+	return ""
 }
 
 // coded remembers the HTTP status of an answer, 0 before there is one.
@@ -140,9 +151,49 @@ func (w *coded) Write(b []byte) (int, error) {
 // out: it may come from a certificate.
 func (s *Server) observeRevocation(e revocation.Event) {
 	s.deps.Metrics.Revocation(string(e.Kind), e.Took)
+	switch e.Kind {
+	case revocation.EventMiss, revocation.EventRefresh:
+		s.responders.note(true, s.deps.Now())
+	case revocation.EventError:
+		s.responders.note(false, s.deps.Now())
+	}
 }
 
-func (s *Server) observeTimestamp(e timestamping.Event) { s.deps.Metrics.Timestamp(e.Err, e.Took) }
+func (s *Server) observeTimestamp(e timestamping.Event) {
+	s.deps.Metrics.Timestamp(e.Err, e.Took)
+	s.authorities.note(e.Err == nil, s.deps.Now())
+}
+
+// contact is what asking others came to: when they answered last, and when
+// they did not.
+type contact struct {
+	mu               sync.Mutex
+	answered, failed time.Time
+}
+
+func (c *contact) note(answered bool, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if answered {
+		c.answered = at
+	} else {
+		c.failed = at
+	}
+}
+
+// state tells of the last question, as a check of readiness does.
+func (c *contact) state() (detail string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := "no answer yet"
+	if !c.answered.IsZero() {
+		last = "the last answer came at " + c.answered.UTC().Format(time.RFC3339)
+	}
+	if c.failed.After(c.answered) {
+		return "", fmt.Errorf("a question at %s had no answer, %s", c.failed.UTC().Format(time.RFC3339), last)
+	}
+	return last, nil
+}
 
 // expiries lists the certificates whose end stops the server from working.
 func (s *Server) expiries() []metrics.Expiry {

@@ -239,6 +239,7 @@ func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, h http.Handler)
 		Now:         s.deps.Now,
 		MaxBody:     s.config.Limits.Body,
 		BodyLimit:   s.bodyLimit,
+		Refused:     s.countRefused,
 		Memory:      s.memory,
 		Connections: s.config.Limits.Connections,
 		LenientHost: true,

@@ -114,6 +114,9 @@ type Server struct {
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
 
+	// What asking for statuses and for timestamps came to, for readiness.
+	responders, authorities contact
+
 	// What a reload replaces.
 	reloadable  bool
 	trusted     atomic.Pointer[cert.Pool]
