@@ -67,6 +67,10 @@ var rules = []rule{
 	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
+	{area: "internal/eimzo/agent", allowed: []string{
+		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/secret", "internal/localca",
+		"internal/httpx", "internal/i18n", "pki/...", "gost/...", "verify",
+	}},
 	{area: "internal/eimzo/dsv", allowed: []string{"internal/httpx"}},
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/timestamping", "internal/trustlink", "internal/store", "internal/config", "internal/httpx",

@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"imzo/internal/i18n"
+)
+
+// The version that pages ask for. They want a number of at least 4.86, and
+// choose what they call by it.
+const (
+	versionMajor = "6"
+	versionMinor = "4"
+	versionPatch = "7"
+)
+
+// Options say how an agent works. The zero value of each is what `imzo agent`
+// has without flags, unless said.
+type Options struct {
+	// Compat is which functions there are; "" is [CompatAll].
+	Compat Compat
+	// Language is what pages are answered in until they choose; "" is Russian.
+	Language i18n.Language
+	// Allow tells whether a caller may call what needs an API key: nil, or
+	// the refusal. It must be set.
+	Allow func(ctx context.Context, from Caller) error
+	// Register takes API keys, as pairs of a domain and its key. It must be
+	// set. An error names the domain whose key is not its own.
+	Register func(pairs []string) error
+	// Audit takes one line for each call. It must be set.
+	Audit func(attrs []slog.Attr)
+	// ShowMenu opens the program's own page; nil where there is no desktop.
+	ShowMenu func(ctx context.Context)
+	// Version is of the program, for people.
+	Version string
+
+	Logger   *slog.Logger     // nil discards
+	Now      func() time.Time // nil is time.Now
+	Rand     io.Reader        // nil is crypto/rand
+	Location *time.Location   // of dates without a zone; nil is time.Local
+}
+
+// Agent answers calls. It is safe for use by several connections at once.
+type Agent struct {
+	options  Options
+	table    *table
+	log      *slog.Logger
+	now      func() time.Time
+	rand     io.Reader
+	location *time.Location
+
+	mu        sync.Mutex
+	languages map[string]i18n.Language // that pages chose, by Origin
+}
+
+// maxLanguages bounds what pages can make us remember.
+const maxLanguages = 1024
+
+// New makes an agent.
+func New(o Options) (*Agent, error) {
+	switch o.Compat {
+	case "":
+		o.Compat = CompatAll
+	case CompatAll, Compat5, Compat6:
+	default:
+		return nil, errors.New("compat is 6, 5 or all")
+	}
+	if o.Allow == nil || o.Register == nil || o.Audit == nil {
+		return nil, errors.New("an agent needs Allow, Register and Audit")
+	}
+	if o.Language == "" {
+		o.Language = i18n.Russian
+	}
+	a := &Agent{options: o, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.rand == nil {
+		a.rand = rand.Reader
+	}
+	if a.location == nil {
+		a.location = time.Local
+	}
+	a.table = newTable(allPlugins(), o.Compat)
+	return a, nil
+}
+
+// allPlugins lists the plugins in the order of apidoc.
+func allPlugins() []plugin {
+	return []plugin{mainPlugin(), appPlugin()}
+}
+
+func (a *Agent) allow(ctx context.Context, c *call) error { return a.options.Allow(ctx, c.Caller) }
+
+func (a *Agent) audit(attrs []slog.Attr) { a.options.Audit(attrs) }
+
+// language is what a page chose, or the one of the options.
+func (a *Agent) language(from Caller) i18n.Language {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if l, ok := a.languages[from.Origin]; ok {
+		return l
+	}
+	return a.options.Language
+}
+
+// setLanguage keeps the choice of a page for it alone. The original changes
+// the whole program, so that one page decides for the others.
+func (a *Agent) setLanguage(from Caller, l i18n.Language) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.languages) >= maxLanguages {
+		clear(a.languages)
+	}
+	a.languages[from.Origin] = l
+}

@@ -1,0 +1,169 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"strings"
+)
+
+// maxArgument bounds one argument: half of a message, since base64 of a
+// document is all that is ever long.
+const maxArgument = 32 << 20
+
+// request is what a page sends. Other members are passed over.
+type request struct {
+	plugin, name string
+	args         []string
+}
+
+// parseRequest reads a request. Members are told apart by case, numbers and
+// booleans are taken as text, and null as if it were not there: pages send all
+// of these. Names may have white space around them.
+func parseRequest(message []byte) (request, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(message, &members); err != nil {
+		return request{}, err
+	}
+	var r request
+	var err error
+	if r.plugin, err = textOf(members["plugin"]); err != nil {
+		return request{}, err
+	}
+	if r.name, err = textOf(members["name"]); err != nil {
+		return request{}, err
+	}
+	r.plugin, r.name = strings.TrimSpace(r.plugin), strings.TrimSpace(r.name)
+	var args []json.RawMessage
+	if raw := members["arguments"]; raw != nil {
+		if err := json.Unmarshal(raw, &args); err != nil {
+			return request{}, err
+		}
+	}
+	for _, raw := range args {
+		a, err := textOf(raw)
+		if err != nil {
+			return request{}, err
+		}
+		r.args = append(r.args, a)
+	}
+	return r, nil
+}
+
+// textOf is a JSON scalar as text.
+func textOf(raw json.RawMessage) (string, error) {
+	switch {
+	case len(raw) == 0 || bytes.Equal(raw, []byte("null")):
+		return "", nil
+	case raw[0] == '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return s, err
+	case raw[0] == '{' || raw[0] == '[':
+		return "", fmt.Errorf("an object or array where there should be text")
+	}
+	return string(raw), nil
+}
+
+// answer is the reply to one message.
+func (a *Agent) answer(ctx context.Context, from Caller, message []byte) []byte {
+	r, err := parseRequest(message)
+	if err != nil {
+		return a.refuse(from, fail(codeNoFunction, textNoFunction))
+	}
+	f := a.table.find(r.plugin, r.name)
+	if f == nil || !f.takes(len(r.args)) {
+		return a.refuse(from, fail(codeNoFunction, textNoFunction))
+	}
+	c := &call{Caller: from, function: f, args: r.args, language: a.language(from)}
+	reply, err := a.run(ctx, c)
+	if err != nil {
+		a.report(c, err)
+		return a.refuse(from, err)
+	}
+	a.report(c, nil)
+	var b []byte
+	switch v := reply.(type) {
+	case list:
+		b, err = marshal(v)
+	case fields:
+		all := fields{"success": true, "status": 1}
+		maps.Copy(all, v)
+		maps.DeleteFunc(all, func(_ string, v any) bool { return v == nil })
+		b, err = marshal(all)
+	}
+	if err != nil {
+		a.log.Error("a reply cannot be written", "function", f.plugin+"."+f.name, "error", err.Error())
+		return a.refuse(from, err)
+	}
+	return b
+}
+
+// run calls a function, if the caller may.
+func (a *Agent) run(ctx context.Context, c *call) (reply any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("panic", "function", c.function.plugin+"."+c.function.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			reply, err = nil, fail(codeOther, textInternal)
+		}
+	}()
+	for _, arg := range c.args {
+		if len(arg) > maxArgument {
+			return nil, failf("an argument is longer than %d characters", maxArgument)
+		}
+	}
+	if !c.function.open {
+		if err := a.allow(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if c.function.run == nil {
+		return a.table.apidoc(c.language), nil
+	}
+	return c.function.run(ctx, a, c)
+}
+
+// refuse is the reply that says no.
+func (a *Agent) refuse(from Caller, err error) []byte {
+	s := asStatus(err)
+	reason := s.text.in(a.language(from))
+	if len(s.args) > 0 {
+		reason = fmt.Sprintf(reason, s.args...)
+	}
+	b, err := marshal(fields{"success": false, "status": s.code, "reason": reason})
+	if err != nil {
+		panic(err) // numbers and strings only
+	}
+	return b
+}
+
+// marshal writes JSON as the original does: no escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// report writes what a call came to: into the audit log, and why it failed
+// into the program's own.
+func (a *Agent) report(c *call, err error) {
+	code := 1
+	if err != nil {
+		code = asStatus(err).code
+		a.log.Debug("refused", "function", c.function.plugin+"."+c.function.name, "error", err.Error())
+	}
+	attrs := append([]slog.Attr{
+		slog.String("origin", c.Origin),
+		slog.String("function", strings.TrimPrefix(c.function.plugin+"."+c.function.name, ".")),
+		slog.Int("status", code),
+	}, c.noted...)
+	a.audit(attrs)
+}
