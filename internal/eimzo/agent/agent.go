@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"imzo/internal/i18n"
+	"imzo/pki/alg"
 )
 
 // The version that pages ask for. They want a number of at least 4.86, and
@@ -35,6 +36,10 @@ type Options struct {
 	Register func(pairs []string) error
 	// Audit takes one line for each call. It must be set.
 	Audit func(attrs []slog.Attr)
+	// TSAURL is the timestamp authority that Stamp asks, and Stamp gets a
+	// token over message; nil where none is set.
+	TSAURL string
+	Stamp  func(ctx context.Context, d *alg.Digest, message []byte) ([]byte, error)
 	// ShowMenu opens the program's own page; nil where there is no desktop.
 	ShowMenu func(ctx context.Context)
 	// Version is of the program, for people.
@@ -96,7 +101,9 @@ func New(o Options) (*Agent, error) {
 
 // allPlugins lists the plugins in the order of apidoc.
 func allPlugins() []plugin {
-	return []plugin{mainPlugin(), appPlugin()}
+	plugins := []plugin{mainPlugin(), appPlugin(), x509Plugin()}
+	plugins = append(plugins, legacyListPlugins()...)
+	return append(plugins, cryptoauthPlugin(), tsaclientPlugin())
 }
 
 func (a *Agent) allow(ctx context.Context, c *call) error { return a.options.Allow(ctx, c.Caller) }

@@ -16,13 +16,14 @@ func (e *APIKeyError) Error() string { return ErrAPIKey.Error() + " " + e.Domain
 
 func (e *APIKeyError) Unwrap() error { return ErrAPIKey }
 
-// mainPlugin is what pages call without naming a plugin: always allowed, and
-// not in apidoc.
+// mainPlugin is what pages call without naming a plugin: it is not in apidoc.
+// Old pages ask for timestamp requests there too.
 func mainPlugin() plugin {
 	return plugin{functions: []function{
 		{name: "version", open: true, run: version},
 		{name: "apikey", open: true, variadic: true, run: registerKeys},
 		{name: "apidoc", open: true, run: nil},
+		requestForSignature(argument{name: "signature_hex"}),
 	}}
 }
 

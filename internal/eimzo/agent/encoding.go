@@ -1,0 +1,26 @@
+package agent
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"imzo/pki/armor"
+)
+
+// decode reads base64 of a page.
+func decode(s string) ([]byte, error) {
+	b, err := armor.DecodeBase64([]byte(s))
+	if err != nil {
+		return nil, failf("an argument is not base64: %s", err)
+	}
+	return b, nil
+}
+
+// decodeHex reads hexadecimal digits of either case.
+func decodeHex(s string) ([]byte, error) {
+	b, err := hex.DecodeString(strings.TrimSpace(s))
+	if err != nil {
+		return nil, failf("an argument is not an even number of hexadecimal digits")
+	}
+	return b, nil
+}

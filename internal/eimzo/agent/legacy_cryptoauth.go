@@ -1,0 +1,81 @@
+package agent
+
+import (
+	"context"
+	"encoding/hex"
+
+	"imzo/gost/gost3410"
+	"imzo/pki/alg"
+	"imzo/pki/cert"
+)
+
+// cryptoauthPlugin signs and checks bare data, as 3.x to 5.x did. Only names
+// and first arguments of its functions are known; the fields of its replies
+// are named for what they hold.
+func cryptoauthPlugin() plugin {
+	data := argument{name: "data_64", about: "Данные в кодировке BASE64"}
+	digest := argument{name: "digest_hex", about: "Хеш OZDST-1106-2009-2-A (HEX)"}
+	signature := argument{name: "signature_hex", about: "Подпись (HEX)"}
+	certificate := argument{name: "certificate_64", about: "Сертификат в кодировке BASE64"}
+	return plugin{
+		name: "cryptoauth", about: text{ru: "Плагин для подписи и проверки подписи данных"},
+		functions: []function{
+			{name: "get_digest_hex", about: text{ru: "Вычислить хеш данных"}, args: []argument{data}, legacy: true, run: func(_ context.Context, _ *Agent, c *call) (fields, error) {
+				b, err := decode(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return fields{"digest_hex": hex.EncodeToString(alg.OZDST().Sum(b))}, nil
+			}},
+			{name: "verify_signature_with_certificate", about: text{ru: "Проверить подпись данных сертификатом"}, args: []argument{data, signature, certificate}, legacy: true, run: func(_ context.Context, _ *Agent, c *call) (fields, error) {
+				b, err := decode(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return verifyBare(alg.OZDST().Sum(b), c.arg(1), c.arg(2))
+			}},
+			{name: "verify_digest_hex_signature_with_certificate", about: text{ru: "Проверить подпись хеша сертификатом"}, args: []argument{digest, signature, certificate}, legacy: true, run: func(_ context.Context, _ *Agent, c *call) (fields, error) {
+				b, err := decodeDigest(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return verifyBare(b, c.arg(1), c.arg(2))
+			}},
+		},
+	}
+}
+
+func decodeDigest(s string) ([]byte, error) {
+	b, err := decodeHex(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) != alg.OZDST().Size {
+		return nil, failf("a digest has %d octets, not %d", alg.OZDST().Size, len(b))
+	}
+	return b, nil
+}
+
+func verifyBare(digest []byte, signatureHex, certificate64 string) (fields, error) {
+	signature, err := decodeHex(signatureHex)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseCertificate(certificate64)
+	if err != nil {
+		return nil, err
+	}
+	return verifyDigest(digest, signature, c)
+}
+
+// verifyDigest succeeds when signature is the certificate's over digest.
+func verifyDigest(digest, signature []byte, c *cert.Certificate) (fields, error) {
+	key, ok := c.PublicKey.Key.(*gost3410.PublicKey)
+	if !ok {
+		return nil, failf("the certificate's key is not of O'z DSt 1092 or O'z MSt 286")
+	}
+	if !key.Verify(digest, signature) {
+		return nil, fail(codeOther, text{ru: "Подпись неверна", uz: "Imzo noto‘g‘ri", en: "The signature is not valid"})
+	}
+	return fields{}, nil
+}
