@@ -68,13 +68,15 @@ var rules = []rule{
 	{area: "internal/demo", allowed: []string{"pki/...", "internal/httpx"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/agent", allowed: []string{
-		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/secret", "internal/localca",
+		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/eimzo/pkcs7info", "internal/secret", "internal/localca",
 		"internal/httpx", "internal/i18n", "pki/...", "gost/...", "verify",
 	}},
+	{area: "internal/eimzo/pkcs7info", allowed: []string{"pki/...", "verify"}},
 	{area: "internal/eimzo/dsv", allowed: []string{"internal/httpx"}},
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/timestamping", "internal/trustlink", "internal/store", "internal/config", "internal/httpx",
 		"internal/i18n", "internal/metrics", "internal/health", "internal/ratelimit",
+		"internal/eimzo/pkcs7info",
 		"internal/eimzo/dsv", // an adapter that the server mounts, no service of its own
 	}, modules: []string{"golang.org/x/sync"}, testModules: []string{"github.com/getkin/kin-openapi"}},
 	// The one place below the commands that joins services.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"imzo/internal/eimzo/pkcs7info"
 	"imzo/pki/cert"
 	"imzo/pki/cms"
 	"imzo/pki/ocsp"
@@ -23,16 +24,16 @@ var (
 // certificateStatusView is the reply of /backend/certificate/status. Fields
 // are named as in the replies about signers.
 type certificateStatusView struct {
-	SubjectCertificateInfo *subjectCertificateView `json:"subjectCertificateInfo,omitempty"`
-	Certificate            []certificateView       `json:"certificate,omitempty"` // up to the trusted root
-	CertificateVerified    bool                    `json:"certificateVerified"`
-	CertificateValid       bool                    `json:"certificateValid"` // now
-	TrustedCertificate     *certificateView        `json:"trustedCertificate,omitempty"`
-	OCSPResponse           []byte                  `json:"OCSPResponse,omitempty"`
-	StatusUpdatedAt        string                  `json:"statusUpdatedAt,omitempty"`
-	StatusNextUpdateAt     string                  `json:"statusNextUpdateAt,omitempty"`
-	RevokedStatusInfo      *revokedStatusView      `json:"revokedStatusInfo,omitempty"`
-	Exception              string                  `json:"exception,omitempty"`
+	SubjectCertificateInfo *subjectCertificateView  `json:"subjectCertificateInfo,omitempty"`
+	Certificate            []pkcs7info.Certificate  `json:"certificate,omitempty"` // up to the trusted root
+	CertificateVerified    bool                     `json:"certificateVerified"`
+	CertificateValid       bool                     `json:"certificateValid"` // now
+	TrustedCertificate     *pkcs7info.Certificate   `json:"trustedCertificate,omitempty"`
+	OCSPResponse           []byte                   `json:"OCSPResponse,omitempty"`
+	StatusUpdatedAt        string                   `json:"statusUpdatedAt,omitempty"`
+	StatusNextUpdateAt     string                   `json:"statusNextUpdateAt,omitempty"`
+	RevokedStatusInfo      *pkcs7info.RevokedStatus `json:"revokedStatusInfo,omitempty"`
+	Exception              string                   `json:"exception,omitempty"`
 	result
 }
 
@@ -185,7 +186,7 @@ func (s *Server) statusCause(a assessment) sentence {
 	case checkPolicy, checkCA:
 		return say(signerCauses[a.check.Name])
 	case verify.CheckValidity:
-		return say("cause.notNow", s.render.date(a.subject.NotBefore), s.render.date(a.subject.NotAfter))
+		return say("cause.notNow", s.render.Date(a.subject.NotBefore), s.render.Date(a.subject.NotAfter))
 	}
 	return s.certificateCause(a.subject, s.deps.Now(), a.status, a.cas, *a.check)
 }
@@ -194,26 +195,26 @@ func (s *Server) certificateStatusView(a assessment) certificateStatusView {
 	info := s.render.subjectCertificate(a.subject)
 	v := certificateStatusView{
 		SubjectCertificateInfo: &info,
-		Certificate:            s.render.chain([]*cert.Certificate{a.subject}),
+		Certificate:            s.render.Chain([]*cert.Certificate{a.subject}),
 		CertificateValid:       a.valid,
-		TrustedCertificate:     s.render.anchor(a.path),
-		RevokedStatusInfo:      s.render.revoked(a.status),
+		TrustedCertificate:     s.render.Anchor(a.path),
+		RevokedStatusInfo:      s.render.Revoked(a.status),
 	}
 	if a.path != nil {
-		v.Certificate = s.render.chain(a.path.Certificates)
+		v.Certificate = s.render.Chain(a.path.Certificates)
 		v.CertificateVerified = a.check == nil || a.check.Name == checkPolicy || a.check.Name == checkCA
 	}
 	if a.status != nil {
 		v.OCSPResponse = a.status.OCSPResponse
-		v.StatusUpdatedAt = s.render.optionalDate(a.status.ThisUpdate)
-		v.StatusNextUpdateAt = s.render.optionalDate(a.status.NextUpdate)
+		v.StatusUpdatedAt = s.render.OptionalDate(a.status.ThisUpdate)
+		v.StatusNextUpdateAt = s.render.OptionalDate(a.status.NextUpdate)
 	}
 	if c := a.check; c != nil {
 		shown := *c
 		if a.silent {
 			shown.Err = nil
 		}
-		v.Exception = exception(shown)
+		v.Exception = pkcs7info.Exception(shown)
 	}
 	return v
 }

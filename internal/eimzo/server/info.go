@@ -22,7 +22,7 @@ const challengeTTL = 120 * time.Second
 func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	if s.link == nil {
 		writeJSON(w, pingView{
-			ServerDateTime: s.render.date(s.deps.Now()),
+			ServerDateTime: s.render.Date(s.deps.Now()),
 			YourIP:         userIP(r),
 			VPNKeyInfo:     s.render.vpnKey(s.vpnKey()),
 		})
@@ -36,7 +36,7 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, pingView{
-		ServerDateTime: s.render.date(reply.ServerTime),
+		ServerDateTime: s.render.Date(reply.ServerTime),
 		YourIP:         reply.YourIP,
 		VPNKeyInfo:     s.render.vpnKey(reply.Key),
 	})

@@ -167,7 +167,7 @@ func (s *Server) windowCause(report *verify.Report) sentence {
 	if claimed == nil {
 		return say("cause.noSigningTime")
 	}
-	return say("cause.window", s.render.date(*claimed), s.render.date(report.At))
+	return say("cause.window", s.render.Date(*claimed), s.render.Date(report.At))
 }
 
 // documentCause tells what is wrong with a document as a whole, where the text
@@ -298,11 +298,11 @@ func pathCause(err error) sentence {
 func (s *Server) validityCause(c *cert.Certificate, at time.Time) sentence {
 	switch {
 	case c.ValidAt(at):
-		return say("cause.notNow", s.render.date(c.NotBefore), s.render.date(c.NotAfter))
+		return say("cause.notNow", s.render.Date(c.NotBefore), s.render.Date(c.NotAfter))
 	case at.Before(c.NotBefore):
-		return say("cause.tooEarly", s.render.date(c.NotBefore), s.render.date(at))
+		return say("cause.tooEarly", s.render.Date(c.NotBefore), s.render.Date(at))
 	}
-	return say("cause.tooLate", s.render.date(c.NotAfter), s.render.date(at))
+	return say("cause.tooLate", s.render.Date(c.NotAfter), s.render.Date(at))
 }
 
 // reasonHold is certificateHold (RFC 5280 5.3.1).
@@ -319,7 +319,7 @@ func (s *Server) revokedCause(status *verify.RevocationStatus) sentence {
 	if status.RevokedAt.IsZero() {
 		return say(id + "Always")
 	}
-	return say(id, s.render.date(status.RevokedAt))
+	return say(id, s.render.Date(status.RevokedAt))
 }
 
 // unknownCause tells why it is not known whether a certificate is revoked.

@@ -126,7 +126,7 @@ func (p pager) t(id string, args ...any) string { return p.words().T(id, args...
 
 // date says the zone too: the page leaves the server.
 func (p pager) date(t time.Time) string {
-	return t.In(p.render.location).Format("2006-01-02 15:04:05 -07:00")
+	return t.In(p.render.Location).Format("2006-01-02 15:04:05 -07:00")
 }
 
 func (p pager) page(r *http.Request, sub submission, j judged) page {

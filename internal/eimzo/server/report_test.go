@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"imzo/internal/eimzo/pkcs7info"
 	"imzo/internal/i18n"
 	"imzo/internal/testpki"
 	"imzo/pki/ber"
@@ -500,7 +501,7 @@ func TestPagesAreGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			report := c.evidence.Judge(verify.Policy{})
 			o, failure := judgeReport(t, report)
-			p := pager{renderer{location}, c.language, func(*verify.Signer) outcome { return success }}
+			p := pager{renderer{pkcs7info.Renderer{Location: location}}, c.language, func(*verify.Signer) outcome { return success }}
 			var out bytes.Buffer
 			if err := pageTemplate.Execute(&out, p.page(newRequest(pathReport, ""), submission{document: stored.Document}, judged{report, o, failure})); err != nil {
 				t.Fatal(err)

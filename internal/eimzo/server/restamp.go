@@ -161,7 +161,7 @@ func (s *Server) replaced(signer *verify.Signer, t *verify.TimeStamp, c verify.C
 		v.SignerSerialNumber = signer.Certificate.SerialHex()
 	}
 	if t.Token != nil {
-		v.Time = s.render.date(t.Token.Info.GenTime)
+		v.Time = s.render.Date(t.Token.Info.GenTime)
 	}
 	return v
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"imzo/internal/eimzo/dsv"
+	"imzo/internal/eimzo/pkcs7info"
 	"imzo/internal/health"
 	"imzo/internal/httpx"
 	"imzo/internal/metrics"
@@ -132,7 +133,7 @@ var ErrNoTrust = errors.New("no trusted roots: set tsp.jks.file.path to a trust 
 // New makes a server, which the caller has to Serve or to Close. The error
 // wraps [ErrNoTrust], or is about a file that the configuration names.
 func New(c Config, d Deps) (*Server, error) {
-	s := &Server{config: c, deps: d.withDefaults(), render: renderer{c.Location}, patience: remoteBudget}
+	s := &Server{config: c, deps: d.withDefaults(), render: renderer{pkcs7info.Renderer{Location: c.Location}}, patience: remoteBudget}
 	if err := s.complete(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

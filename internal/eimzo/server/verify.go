@@ -75,7 +75,7 @@ func (s *Server) judge(ctx context.Context, source verify.RevocationSource, sub 
 }
 
 func (s *Server) verifyView(r *http.Request, j judged) verifyView {
-	v := verifyView{PKCS7Info: s.render.report(j.report), result: s.result(r, j.outcome, j.failure, j.report)}
+	v := verifyView{PKCS7Info: s.render.Report(j.report), result: s.result(r, j.outcome, j.failure, j.report)}
 	if j.failure != nil && j.failure.Signer >= 0 && v.PKCS7Info != nil {
 		v.FailedSignerInfo = v.PKCS7Info.Signers[j.failure.Signer]
 		if j.failure.Check.Name == checkPolicy || j.failure.Check.Name == checkCA {

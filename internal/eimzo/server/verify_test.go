@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"imzo/internal/eimzo/pkcs7info"
 	"imzo/internal/i18n"
 	"imzo/internal/testpki"
 	"imzo/pki/ber"
@@ -155,7 +156,7 @@ func TestVerifyDistinguishesWhatTheGuideDoes(t *testing.T) {
 				}
 			}
 			switch r := s.RevokedStatusInfo; {
-			case r == nil && c.revoked != "", r != nil && (r.CRLReason != c.revoked || len(r.RevocationTime) != len(dateFormat)):
+			case r == nil && c.revoked != "", r != nil && (r.CRLReason != c.revoked || len(r.RevocationTime) != len(pkcs7info.DateFormat)):
 				t.Errorf("revokedStatusInfo %+v, want %q", r, c.revoked)
 			}
 			// Booleans and status never contradict each other: clients check

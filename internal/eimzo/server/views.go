@@ -1,5 +1,7 @@
 package server
 
+import "imzo/internal/eimzo/pkcs7info"
+
 // The views are the JSON of the guide: names, nesting and order are those of
 // its samples, and pointers and omitempty stand where the original leaves a
 // field out. Fields of dates hold text in the zone of the server.
@@ -84,87 +86,7 @@ type documentView struct {
 
 // verifyView is the reply of /backend/pkcs7/verify/* (guide 2.2.4, 2.2.5).
 type verifyView struct {
-	PKCS7Info        *pkcs7InfoView `json:"pkcs7Info,omitempty"`
-	FailedSignerInfo *signerView    `json:"failedSignerInfo,omitempty"`
+	PKCS7Info        *pkcs7info.Info   `json:"pkcs7Info,omitempty"`
+	FailedSignerInfo *pkcs7info.Signer `json:"failedSignerInfo,omitempty"`
 	result
-}
-
-type pkcs7InfoView struct {
-	Signers []*signerView `json:"signers"`
-	// DocumentBase64 is nil for a detached document, and not for an empty
-	// one.
-	DocumentBase64 *[]byte `json:"documentBase64,omitempty"`
-}
-
-type signerView struct {
-	SignerID                      signerIDView       `json:"signerId"`
-	SigningTime                   string             `json:"signingTime,omitempty"`
-	Signature                     string             `json:"signature"`
-	Digest                        string             `json:"digest,omitempty"`
-	TimeStampInfo                 *timeStampInfoView `json:"timeStampInfo,omitempty"`
-	Certificate                   []certificateView  `json:"certificate,omitempty"`
-	OCSPResponse                  []byte             `json:"OCSPResponse,omitempty"`
-	StatusUpdatedAt               string             `json:"statusUpdatedAt,omitempty"`
-	StatusNextUpdateAt            string             `json:"statusNextUpdateAt,omitempty"`
-	Verified                      bool               `json:"verified"`
-	CertificateVerified           bool               `json:"certificateVerified"`
-	TrustedCertificate            *certificateView   `json:"trustedCertificate,omitempty"`
-	PolicyIdentifiers             []string           `json:"policyIdentifiers,omitempty"`
-	CertificateValidAtSigningTime bool               `json:"certificateValidAtSigningTime"`
-	RevokedStatusInfo             *revokedStatusView `json:"revokedStatusInfo,omitempty"`
-	Exception                     string             `json:"exception,omitempty"`
-}
-
-type timeStampInfoView struct {
-	Certificate                   []certificateView  `json:"certificate,omitempty"`
-	OCSPResponse                  []byte             `json:"OCSPResponse,omitempty"`
-	StatusUpdatedAt               string             `json:"statusUpdatedAt,omitempty"`
-	StatusNextUpdateAt            string             `json:"statusNextUpdateAt,omitempty"`
-	DigestVerified                bool               `json:"digestVerified"`
-	CertificateVerified           bool               `json:"certificateVerified"`
-	TrustedCertificate            *certificateView   `json:"trustedCertificate,omitempty"`
-	CertificateValidAtSigningTime bool               `json:"certificateValidAtSigningTime"`
-	RevokedStatusInfo             *revokedStatusView `json:"revokedStatusInfo,omitempty"`
-	SignerID                      *signerIDView      `json:"signerId,omitempty"`
-	TSAPolicy                     string             `json:"tsaPolicy,omitempty"`
-	Time                          string             `json:"time,omitempty"`
-	HashAlgorithm                 string             `json:"hashAlgorithm,omitempty"`
-	SerialNumber                  string             `json:"serialNumber,omitempty"`
-	TSA                           string             `json:"tsa,omitempty"`
-	MessageImprintAlgOID          string             `json:"messageImprintAlgOID,omitempty"`
-	MessageImprintDigest          string             `json:"messageImprintDigest,omitempty"`
-	Verified                      bool               `json:"verified"`
-	Exception                     string             `json:"exception,omitempty"`
-}
-
-type signerIDView struct {
-	Issuer              string `json:"issuer,omitempty"`
-	SubjectSerialNumber string `json:"subjectSerialNumber,omitempty"`
-}
-
-type certificateView struct {
-	SubjectInfo  map[string]string `json:"subjectInfo"`
-	IssuerInfo   map[string]string `json:"issuerInfo"`
-	SerialNumber string            `json:"serialNumber"`
-	SubjectName  string            `json:"subjectName"`
-	ValidFrom    string            `json:"validFrom"`
-	ValidTo      string            `json:"validTo"`
-	IssuerName   string            `json:"issuerName"`
-	PublicKey    publicKeyView     `json:"publicKey"`
-	Signature    signatureView     `json:"signature"`
-}
-
-type publicKeyView struct {
-	KeyAlgName string `json:"keyAlgName"`
-	PublicKey  []byte `json:"publicKey"` // SubjectPublicKeyInfo
-}
-
-type signatureView struct {
-	SignAlgName string `json:"signAlgName"`
-	Signature   string `json:"signature"` // hex
-}
-
-type revokedStatusView struct {
-	RevocationTime string `json:"revocationTime,omitempty"`
-	CRLReason      string `json:"crlReason"`
 }
