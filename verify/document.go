@@ -28,7 +28,7 @@ func Document(ctx context.Context, document, content []byte, o Options) (*Report
 // revocation source, and returns all that the verdict depends on. Which
 // questions are asked is up to SkipRevocation and CheckCARevocation.
 func Collect(ctx context.Context, document, content []byte, o Options) (*Evidence, error) {
-	if o.Anchors.Len() == 0 {
+	if o.Anchors.Len() == 0 && !o.NoAnchors {
 		return nil, ErrNoAnchors
 	}
 	if content != nil && o.HashedContent != nil {

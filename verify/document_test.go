@@ -238,6 +238,14 @@ func TestProgrammingMistakesAndTheEndOfTheContextAreErrors(t *testing.T) {
 		if _, err := Document(t.Context(), doc, nil, o); !errors.Is(err, ErrNoAnchors) {
 			t.Errorf("without anchors: %v", err)
 		}
+		o.NoAnchors = true
+		r, err := Document(t.Context(), doc, nil, o)
+		if err != nil || len(r.Signers) != 1 {
+			t.Fatalf("without anchors on purpose: %+v %v", r, err)
+		}
+		if s := r.Signers[0]; s.Check(CheckSignature).Result != Passed || s.Check(CheckPath).Result == Passed || r.Indication == TotalPassed {
+			t.Errorf("without anchors on purpose: %s, %+v", r.Indication, s.Checks)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

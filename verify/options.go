@@ -52,6 +52,9 @@ type RevocationStatus struct {
 type Options struct {
 	// Anchors are the trust anchors, for signers and timestamp authorities.
 	Anchors *cert.Pool
+	// NoAnchors says that there are none on purpose: the report then tells of
+	// digests and signatures, no path is found and no document is valid.
+	NoAnchors bool
 	// Revocation is asked for the status of certificates. Without one every
 	// status is unknown and no document is valid.
 	Revocation RevocationSource

@@ -11,6 +11,8 @@ import (
 
 	"imzo/internal/i18n"
 	"imzo/pki/alg"
+	"imzo/pki/cert"
+	"imzo/verify"
 )
 
 // The version that pages ask for. They want a number of at least 4.86, and
@@ -36,6 +38,10 @@ type Options struct {
 	Register func(pairs []string) error
 	// Audit takes one line for each call. It must be set.
 	Audit func(attrs []slog.Attr)
+	// Anchors are what an opened trust store trusts, and Revocation tells the
+	// status of certificates when documents are verified; both may be nil.
+	Anchors    *cert.Pool
+	Revocation verify.RevocationSource
 	// TSAURL is the timestamp authority that Stamp asks, and Stamp gets a
 	// token over message; nil where none is set.
 	TSAURL string
@@ -59,6 +65,8 @@ type Agent struct {
 	now      func() time.Time
 	rand     io.Reader
 	location *time.Location
+
+	handles handles
 
 	mu        sync.Mutex
 	languages map[string]i18n.Language // that pages chose, by Origin
@@ -103,7 +111,8 @@ func New(o Options) (*Agent, error) {
 func allPlugins() []plugin {
 	plugins := []plugin{mainPlugin(), appPlugin(), x509Plugin()}
 	plugins = append(plugins, legacyListPlugins()...)
-	return append(plugins, cryptoauthPlugin(), tsaclientPlugin())
+	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
+	return append(plugins, trustPlugins()...)
 }
 
 func (a *Agent) allow(ctx context.Context, c *call) error { return a.options.Allow(ctx, c.Caller) }

@@ -24,3 +24,10 @@ func decodeHex(s string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// equalHex compares serial numbers as text: case and leading zeros are no
+// difference.
+func equalHex(a, b string) bool {
+	trim := func(s string) string { return strings.TrimLeft(strings.ToLower(strings.TrimSpace(s)), "0") }
+	return trim(a) == trim(b)
+}
