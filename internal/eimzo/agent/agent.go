@@ -42,6 +42,8 @@ type Options struct {
 	// status of certificates when documents are verified; both may be nil.
 	Anchors    *cert.Pool
 	Revocation verify.RevocationSource
+	// Confirm asks the person; nil is a no.
+	Confirm Confirm
 	// TSAURL is the timestamp authority that Stamp asks, and Stamp gets a
 	// token over message; nil where none is set.
 	TSAURL string
@@ -70,6 +72,7 @@ type Agent struct {
 
 	mu        sync.Mutex
 	languages map[string]i18n.Language // that pages chose, by Origin
+	confirmed map[[2]string]bool       // what the person said yes to: Origin and question
 }
 
 // maxLanguages bounds what pages can make us remember.
@@ -90,7 +93,7 @@ func New(o Options) (*Agent, error) {
 	if o.Language == "" {
 		o.Language = i18n.Russian
 	}
-	a := &Agent{options: o, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}}
+	a := &Agent{options: o, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -109,7 +112,7 @@ func New(o Options) (*Agent, error) {
 
 // allPlugins lists the plugins in the order of apidoc.
 func allPlugins() []plugin {
-	plugins := []plugin{mainPlugin(), appPlugin(), x509Plugin()}
+	plugins := []plugin{mainPlugin(), appPlugin(), x509Plugin(), randseedPlugin()}
 	plugins = append(plugins, legacyListPlugins()...)
 	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
 	return append(plugins, trustPlugins()...)
