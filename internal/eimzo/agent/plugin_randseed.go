@@ -125,6 +125,7 @@ func sealSeed(random io.Reader, info []byte) ([]byte, error) {
 	for i := 0; i < len(sealed); i += aes.BlockSize {
 		block.Encrypt(sealed[i:], sealed[i:])
 	}
+	//lint:ignore SA1019 the vendor's reader takes nothing else
 	wrapped, err := rsa.EncryptPKCS1v15(random, parsed.(*rsa.PublicKey), key)
 	if err != nil {
 		return nil, err
