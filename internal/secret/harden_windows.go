@@ -1,0 +1,10 @@
+package secret
+
+import "golang.org/x/sys/windows"
+
+// HardenProcess turns off the dialogs of Windows that offer to write the memory
+// of a process that failed to a file.
+func HardenProcess() error {
+	windows.SetErrorMode(windows.SEM_FAILCRITICALERRORS | windows.SEM_NOGPFAULTERRORBOX)
+	return nil
+}
