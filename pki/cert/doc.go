@@ -26,6 +26,10 @@
 // Names print as BouncyCastle prints them ([Name.String]), because that text
 // is what sites and servers of E-IMZO exchange.
 //
+// Requests for certificates (PKCS#10, RFC 2986) are made as E-IMZO makes them
+// ([CreateRequest]) and read in the forms that sites hand around
+// ([ParseRequest]).
+//
 // The package does not ask for revocation, does not judge the validity time
 // of the end entity, nor its extended key usage: callers know for which time
 // and purpose they ask. Of RFC 5280 section 6 it leaves out the policy tree;
