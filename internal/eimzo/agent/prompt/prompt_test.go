@@ -199,7 +199,7 @@ func TestAPageThatIsRefusedHasToWait(t *testing.T) {
 		for pause := firstPause; pause < longestPause; pause *= 2 {
 			time.Sleep(pause - 1)
 			ask("a", ErrBusy)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			ask("a", ErrCancelled)
 		}
 		time.Sleep(longestPause)
