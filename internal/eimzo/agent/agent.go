@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/i18n"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -38,12 +40,19 @@ type Options struct {
 	Register func(pairs []string) error
 	// Audit takes one line for each call. It must be set.
 	Audit func(attrs []slog.Attr)
+	// Keys finds and remembers keys, and Prompter asks the person. Both must
+	// be set; the caller closes Keys.
+	Keys     *keyring.Ring
+	Prompter prompt.Prompter
+	// ConfirmEach asks for the password at every signature, whatever the
+	// person let be remembered.
+	ConfirmEach bool
+	// ModernPFX writes key files that Java 8 does not open.
+	ModernPFX bool
 	// Anchors are what an opened trust store trusts, and Revocation tells the
 	// status of certificates when documents are verified; both may be nil.
 	Anchors    *cert.Pool
 	Revocation verify.RevocationSource
-	// Confirm asks the person; nil is a no.
-	Confirm Confirm
 	// TSAURL is the timestamp authority that Stamp asks, and Stamp gets a
 	// token over message; nil where none is set.
 	TSAURL string
@@ -63,6 +72,8 @@ type Options struct {
 type Agent struct {
 	options  Options
 	table    *table
+	keys     *keyring.Ring
+	prompter prompt.Prompter
 	log      *slog.Logger
 	now      func() time.Time
 	rand     io.Reader
@@ -87,13 +98,13 @@ func New(o Options) (*Agent, error) {
 	default:
 		return nil, errors.New("compat is 6, 5 or all")
 	}
-	if o.Allow == nil || o.Register == nil || o.Audit == nil {
-		return nil, errors.New("an agent needs Allow, Register and Audit")
+	if o.Allow == nil || o.Register == nil || o.Audit == nil || o.Keys == nil || o.Prompter == nil {
+		return nil, errors.New("an agent needs Allow, Register, Audit, Keys and Prompter")
 	}
 	if o.Language == "" {
 		o.Language = i18n.Russian
 	}
-	a := &Agent{options: o, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}}
+	a := &Agent{options: o, keys: o.Keys, prompter: o.Prompter, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -112,7 +123,7 @@ func New(o Options) (*Agent, error) {
 
 // allPlugins lists the plugins in the order of apidoc.
 func allPlugins() []plugin {
-	plugins := []plugin{mainPlugin(), appPlugin(), x509Plugin(), randseedPlugin()}
+	plugins := []plugin{mainPlugin(), appPlugin(), pfxPlugin(), pkcs7Plugin(), x509Plugin(), randseedPlugin()}
 	plugins = append(plugins, legacyListPlugins()...)
 	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
 	return append(plugins, trustPlugins()...)

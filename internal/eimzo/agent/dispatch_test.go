@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/i18n"
 )
 
@@ -38,11 +40,16 @@ func newAgent(t testing.TB, options ...func(*Options)) *Agent {
 			}
 			return nil
 		},
-		Audit: func([]slog.Attr) {},
+		Audit:    func([]slog.Attr) {},
+		Prompter: prompt.Headless{},
 	}
 	for _, f := range options {
 		f(&o)
 	}
+	if o.Keys == nil {
+		o.Keys = keyring.New(keyring.Options{Now: o.Now})
+	}
+	t.Cleanup(func() { _ = o.Keys.Close() })
 	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)

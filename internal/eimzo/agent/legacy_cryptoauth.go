@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 
 	"imzo/gost/gost3410"
+	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/prompt"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
 )
@@ -27,6 +29,38 @@ func cryptoauthPlugin() plugin {
 				}
 				return fields{"digest_hex": hex.EncodeToString(alg.OZDST().Sum(b))}, nil
 			}},
+			{name: "get_signature", about: text{ru: "Подписать данные"}, args: []argument{data, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				b, err := decode(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return a.signBare(ctx, c, c.arg(1), prompt.NewContent(b), alg.OZDST().Sum(b))
+			}},
+			{name: "get_digest_hex_signature", about: text{ru: "Подписать хеш данных"}, args: []argument{digest, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				b, err := decodeDigest(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				// Nobody can show what a digest is of.
+				if err := a.confirmAlways(ctx, c, questionDigest); err != nil {
+					return nil, err
+				}
+				return a.signBare(ctx, c, c.arg(1), &prompt.Content{Digest: b, DigestName: alg.OZDST().Name, Size: -1}, b)
+			}},
+			{name: "verify_signature_with_id", about: text{ru: "Проверить подпись данных ключом по идентификатору"}, args: []argument{data, signature, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				b, err := decode(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return a.verifyWithID(ctx, c, alg.OZDST().Sum(b), c.arg(1), c.arg(2))
+			}},
+			{name: "verify_digest_hex_signature_with_id", about: text{ru: "Проверить подпись хеша ключом по идентификатору"}, args: []argument{digest, signature, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				b, err := decodeDigest(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return a.verifyWithID(ctx, c, b, c.arg(1), c.arg(2))
+			}},
 			{name: "verify_signature_with_certificate", about: text{ru: "Проверить подпись данных сертификатом"}, args: []argument{data, signature, certificate}, legacy: true, run: func(_ context.Context, _ *Agent, c *call) (fields, error) {
 				b, err := decode(c.arg(0))
 				if err != nil {
@@ -43,6 +77,49 @@ func cryptoauthPlugin() plugin {
 			}},
 		},
 	}
+}
+
+var questionDigest = text{
+	ru: "Сайт %s просит подписать хеш, не показывая документ. Разрешить?",
+	uz: "%s sayti hujjatni ko‘rsatmasdan xeshni imzolashni so‘ramoqda. Ruxsat berilsinmi?",
+	en: "The site %s asks to sign a digest without showing the document. Allow?",
+}
+
+// signBare signs a digest as it is.
+func (a *Agent) signBare(ctx context.Context, c *call, id string, content *prompt.Content, digest []byte) (fields, error) {
+	key, chain, done, err := a.signer(ctx, c, id, content)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if _, ok := key.PublicKey().Key.(*gost3410.PublicKey); !ok {
+		return nil, failf("the key is not of O'z DSt 1092 or O'z MSt 286")
+	}
+	signature, err := key.Sign(a.rand, digest, nil)
+	if err != nil {
+		return nil, err
+	}
+	return fields{"signature_hex": hex.EncodeToString(signature), "signer_serial_number": chain[0].SerialHex()}, nil
+}
+
+func (a *Agent) verifyWithID(ctx context.Context, c *call, digest []byte, signatureHex, id string) (fields, error) {
+	signature, err := decodeHex(signatureHex)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyring.TypePFX)
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.unlock(ctx, c, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer u.wipe()
+	if len(u.Chain) == 0 {
+		return nil, failf("the key file has no certificate of the key")
+	}
+	return verifyDigest(digest, signature, u.Chain[0])
 }
 
 func decodeDigest(s string) ([]byte, error) {

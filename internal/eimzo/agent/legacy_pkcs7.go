@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 
+	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/eimzo/pkcs7info"
 	"imzo/pki/cert"
 	"imzo/pki/cms"
@@ -42,6 +43,16 @@ func legacyPKCS7() plugin {
 	return plugin{
 		name: "pkcs7", about: text{ru: "Плагин для работы с форматом PKCS#7/CMS", uz: "PKCS#7/CMS formati bilan ishlash uchun plagin"},
 		functions: []function{
+			{name: "append_pkcs7_attached", about: text{ru: "Добавить подпись в документ PKCS#7 с вложенными данными"}, args: []argument{document, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				return a.appendSigner(ctx, c, nil, c.arg(0), c.arg(1))
+			}},
+			{name: "append_pkcs7_detached", about: text{ru: "Добавить подпись в документ PKCS#7 без вложенных данных"}, args: []argument{data, document, argSigner}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
+				b, err := decode(c.arg(0))
+				if err != nil {
+					return nil, err
+				}
+				return a.appendSigner(ctx, c, append([]byte{}, b...), c.arg(1), c.arg(2))
+			}},
 			{name: "attach_timestamp_token_pkcs7", about: text{ru: "Вложить штамп времени в документ PKCS#7"}, args: []argument{document, {name: "signer_serial_number", about: "Серийный номер сертификата подписавшего (HEX)"}, {name: "timestamp_token_64", about: "Штамп времени в кодировке BASE64"}}, legacy: true, run: attachTimestamp},
 			{name: "get_pkcs7_attached_info", about: text{ru: "Получить информацию о документе PKCS#7 с вложенными данными"}, args: []argument{document, tsid}, legacy: true, run: func(ctx context.Context, a *Agent, c *call) (fields, error) {
 				return info(ctx, a, c, "", c.arg(0), c.arg(1))
@@ -71,6 +82,39 @@ func legacyPKCS7() plugin {
 			}},
 		},
 	}
+}
+
+// appendSigner adds a signature to a document. The others in it must be over
+// the same content: the person signs what is shown and nothing else.
+func (a *Agent) appendSigner(ctx context.Context, c *call, data []byte, document64, id string) (fields, error) {
+	document, err := decode(document64)
+	if err != nil {
+		return nil, err
+	}
+	sd, err := cms.Parse(document)
+	if err != nil {
+		return nil, fail(codeOther, text{ru: "Документ не является документом PKCS#7", uz: "Hujjat PKCS#7 hujjati emas", en: "This is no PKCS#7 document"})
+	}
+	if sd.Detached() != (data != nil) {
+		return nil, failf("the document is not of the kind that this function takes, attached or detached")
+	}
+	signed := data
+	if data == nil {
+		signed = sd.Content()
+	}
+	content := prompt.NewContent(signed)
+	content.Detached = data != nil
+	key, chain, done, err := a.signer(ctx, c, id, content)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	added, err := sd.AddSigner(data, cms.Signer{Key: key, Chain: chain, SigningTime: a.signingTime()}, a.rand)
+	if err != nil {
+		a.log.Info("no signature can be added", "error", err.Error())
+		return nil, failf("no signature can be added to this document")
+	}
+	return signedReply(added, chain[0])
 }
 
 // examine reports on a document: with the anchors of a trust store, or on its

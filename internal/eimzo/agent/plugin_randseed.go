@@ -13,7 +13,7 @@ import (
 	"net"
 	"os"
 
-	"imzo/internal/i18n"
+	"imzo/internal/eimzo/agent/prompt"
 )
 
 // seedKey is the vendor's RSA key that a seed is encrypted to: no site can read
@@ -64,8 +64,8 @@ func (a *Agent) confirm(ctx context.Context, c *call, question text) error {
 	if said {
 		return nil
 	}
-	if a.options.Confirm == nil || !a.options.Confirm(ctx, c.Caller, c.language, fmt.Sprintf(question.in(c.language), c.Domain)) {
-		return fail(-5001, textOperationCanceled)
+	if err := a.confirmAlways(ctx, c, question); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,9 +76,16 @@ func (a *Agent) confirm(ctx context.Context, c *call, question text) error {
 	return nil
 }
 
-// Confirm asks the person a question in a language and tells whether the
-// answer was yes. No answer is a no.
-type Confirm func(ctx context.Context, from Caller, l i18n.Language, question string) bool
+// confirmAlways asks every time.
+func (a *Agent) confirmAlways(ctx context.Context, c *call, question text) error {
+	r := a.question(c, prompt.KindConfirm)
+	r.Question = fmt.Sprintf(question.in(c.language), c.Domain)
+	answer, err := a.prompter.Ask(ctx, r)
+	if err != nil || !answer.Allowed {
+		return fail(-5001, textOperationCanceled)
+	}
+	return nil
+}
 
 // netinfo is the name of the computer and its interfaces, a line each. The
 // layout of the original is not known.

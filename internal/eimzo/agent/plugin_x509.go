@@ -1,12 +1,20 @@
 package agent
 
-import "context"
+import (
+	"context"
+
+	"imzo/internal/eimzo/agent/keyring"
+)
 
 func x509Plugin() plugin {
 	return plugin{
 		name:  "x509",
 		about: text{ru: "Плагин для работы с сертификатами X.509", uz: "X.509 sertifikatlari bilan ishlash uchun plagin"},
 		functions: []function{
+			{
+				name: "get_certificate_chain", about: text{ru: "Получить цепочку сертификатов в кодировке BASE64 по идентификатору ключа"},
+				args: []argument{{name: "certId", about: "Идентификатор ключа"}}, run: getCertificateChain,
+			},
 			{
 				name: "get_certificate_info", about: text{ru: "Получить информацию о сертификате"},
 				args: []argument{{name: "certificate_64", about: "Сертификат в кодировке BASE64"}}, run: getCertificateInfo,
@@ -20,6 +28,24 @@ func x509Plugin() plugin {
 			},
 		},
 	}
+}
+
+// getCertificateChain asks for the password: a PFX file hides its certificates.
+func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error) {
+	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1018, textKeyIdIsNotSupportedForCertificate), keyring.TypePFX)
+	if err != nil {
+		return nil, err
+	}
+	u, err := a.unlock(ctx, c, s, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer u.wipe()
+	chain := []string{}
+	for _, certificate := range u.Chain {
+		chain = append(chain, base64Text(certificate.Raw))
+	}
+	return fields{"certificates": chain}, nil
 }
 
 func getCertificateInfo(_ context.Context, a *Agent, c *call) (fields, error) {

@@ -2,14 +2,13 @@ package agent
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"os"
 	"testing"
 
-	"imzo/internal/i18n"
+	"imzo/internal/eimzo/agent/prompt"
 )
 
 // readTLV takes one element off b.
@@ -35,10 +34,10 @@ func readTLV(t *testing.T, b []byte) (tag byte, content, rest []byte) {
 func TestASeedIsGivenOnceThePersonAgrees(t *testing.T) {
 	asked, answer := []string{}, false
 	a := newAgent(t, func(o *Options) {
-		o.Confirm = func(_ context.Context, from Caller, l i18n.Language, question string) bool {
-			asked = append(asked, from.Domain+" "+string(l)+" "+question)
-			return answer
-		}
+		o.Prompter = person(func(r prompt.Request) (prompt.Answer, error) {
+			asked = append(asked, string(r.Kind)+" "+r.Domain+" "+r.Function+" "+r.Question)
+			return prompt.Answer{Allowed: answer}, nil
+		})
 	})
 	const request = `{"plugin":"randseed","name":"get","arguments":["netconf"]}`
 	const refused = `{"success":false,"status":-5001,"reason":"Операция отменена"}`
@@ -47,7 +46,7 @@ func TestASeedIsGivenOnceThePersonAgrees(t *testing.T) {
 	answer = true
 	reply := callFunction(t, a, "randseed", "get", "netconf")
 	wantFields(t, callFunction(t, a, "randseed", "get", "netconf"), map[string]any{"success": true})
-	if want := "example.uz ru Сайт example.uz запрашивает сведения об этом компьютере: его имя и сетевые адреса. Передать?"; len(asked) != 2 || asked[1] != want {
+	if want := "confirm example.uz randseed.get Сайт example.uz запрашивает сведения об этом компьютере: его имя и сетевые адреса. Передать?"; len(asked) != 2 || asked[1] != want {
 		t.Errorf("%q", asked)
 	}
 	answer = false

@@ -94,6 +94,13 @@ func (r *Ring) folder(name, path string) (string, error) {
 	return "", ErrDisk
 }
 
+// CheckFolder tells whether disk and path name a folder for keys: [ErrPath] or
+// [ErrDisk].
+func (r *Ring) CheckFolder(disk, path string) error {
+	_, err := r.folder(disk, path)
+	return err
+}
+
 // maxName bounds the name of a file without its extension.
 const maxName = 200
 

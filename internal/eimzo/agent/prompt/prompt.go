@@ -31,6 +31,8 @@ var (
 	ErrTimeout     = errors.New("nobody answered in time")
 	ErrUnavailable = errors.New("nobody can be asked here")
 	ErrBusy        = errors.New("too many questions are waiting")
+	// ErrMismatch is for new passwords: the person typed two that differ.
+	ErrMismatch = errors.New("the new passwords differ")
 )
 
 // Kind is what is asked for.
@@ -78,7 +80,7 @@ type Key struct {
 
 // Content is what is to be signed.
 type Content struct {
-	Size       int
+	Size       int // octets; -1 where only the digest is known
 	Digest     []byte
 	DigestName string
 	Preview    string // the beginning, "" when it is no text

@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"imzo/gost/gost3410"
+	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/prompt"
+	"imzo/pki/alg"
+	"imzo/pki/cert"
+	"imzo/pki/keystore"
+)
+
+// Arguments that several functions of key files have.
+var (
+	argDisk  = argument{name: "disk", about: "Диск"}
+	argPath  = argument{name: "path", optional: true, about: "Путь (должна быть пустой или 'DSKEYS')"}
+	argName  = argument{name: "name", about: "Имя файла без расширения"}
+	argAlias = argument{name: "alias", about: "Алиас ключа"}
+)
+
+func pfxPlugin() plugin {
+	id := argument{name: "pfxId", about: "Идентификатор ключа"}
+	return plugin{
+		name:  "pfx",
+		about: text{ru: "Плагин для работы с файлами хранилища ключей формата PFX", uz: "PFX formatidagi kalitlar ombori fayllari bilan ishlash uchun plagin"},
+		functions: []function{
+			{name: "change_password", about: text{ru: "Изменить пароль хранилища ключей"}, args: []argument{id}, run: changePassword},
+			{name: "load_key", about: text{ru: "Загрузить ключ и получить идентификатор ключа. Ключ будет доступен определенное время"}, args: []argument{argDisk, argPath, argName, argAlias}, exact: true, run: loadPFX},
+			{name: "unload_key", about: text{ru: "Удалить загруженные ключи по идентификатору"}, args: []argument{id}, run: unloadPFX},
+			{name: "list_disks", about: text{ru: "Получить список дисков"}, run: listDisks},
+			{name: "list_certificates", about: text{ru: "Получить список сертификатов пользователя"}, args: []argument{argDisk}, run: func(_ context.Context, a *Agent, c *call) (fields, error) {
+				return a.listKeys(keyring.PFX, c.arg(0), true)
+			}},
+			{name: "save_pfx", about: text{ru: "Сохранить ключевую пару или существующий ключ и новые сертификаты в новый файл формата PFX"}, args: []argument{
+				argDisk, argPath, argName, argAlias,
+				{name: "id", about: "Идентификатор новой ключевой пары или существующего хранилища ключей (для обновления сертификатов)"},
+				{name: "new_key_password", about: "Пароль для нового ключа"},
+				{name: "subject_certificate_64", about: "Сертификат субъекта в кодировке BASE64"},
+				{name: "ca_certificate_64", about: "Сертификат Центра Регистрации в кодировке BASE64"},
+				{name: "root_certificate_64", about: "Корневой сертификат в кодировке BASE64"},
+			}, exact: true, run: savePFX},
+			{name: "verify_password", about: text{ru: "Проверить пароль хранилища ключей"}, args: []argument{id}, run: verifyPassword},
+			{name: "list_all_certificates", about: text{ru: "Получить список всех сертификатов пользователя"}, run: func(_ context.Context, a *Agent, _ *call) (fields, error) {
+				return a.listKeys(keyring.PFX, "", false)
+			}},
+		},
+	}
+}
+
+// keyView is a key of a list. Pages send disk, path and name back to load_key
+// as they are.
+type keyView struct {
+	Disk  string `json:"disk"`
+	Path  string `json:"path"`
+	Name  string `json:"name"`
+	Alias string `json:"alias"`
+}
+
+func listDisks(_ context.Context, a *Agent, _ *call) (fields, error) {
+	return fields{"disks": a.keys.Disks()}, nil
+}
+
+func (a *Agent) listKeys(k *keyring.Kind, disk string, one bool) (fields, error) {
+	if one && disk == "" {
+		return nil, fail(-2011, textDiskIsNotFound)
+	}
+	items, err := a.keys.List(k, disk)
+	if err != nil {
+		return nil, fail(-2011, textDiskIsNotFound)
+	}
+	views := []keyView{}
+	for _, i := range items {
+		views = append(views, keyView{i.Disk, i.Path, i.Name, i.Alias})
+	}
+	return fields{"certificates": views}, nil
+}
+
+// locate finds the file of a call that has disk, path and name first.
+func (a *Agent) locate(c *call, k *keyring.Kind, t keyring.Type) (keyring.File, error) {
+	f, err := a.keys.Locate(k, c.arg(0), c.arg(1), c.arg(2))
+	switch {
+	case errors.Is(err, keyring.ErrPath):
+		return f, fail(-1002, textInvalidArgPath)
+	case errors.Is(err, keyring.ErrDisk):
+		return f, fail(-2011, textDiskIsNotFound)
+	case errors.Is(err, keyring.ErrName):
+		return f, fail(-1003, textFileNameHasBadChars)
+	case err != nil:
+		return f, a.missingFile(t)
+	}
+	return f, nil
+}
+
+// loadPFX opens nothing: it looks that file and alias are there. The password
+// is asked for when the key is used.
+func loadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
+	f, err := a.locate(c, keyring.PFX, keyring.TypePFX)
+	if err != nil {
+		return nil, err
+	}
+	data, err := a.keys.Read(f)
+	if err != nil {
+		return nil, a.missingFile(keyring.TypePFX)
+	}
+	alias := c.arg(3)
+	aliases, err := keystore.ListPFX(data)
+	if err != nil {
+		a.log.Info("a key file cannot be read", "file", f.Name, "error", err.Error())
+	}
+	for _, has := range aliases {
+		if strings.EqualFold(has, alias) {
+			id := a.keys.Add(keyring.Session{Type: keyring.TypePFX, Origin: c.Origin, File: f, Alias: has})
+			return fields{"keyId": id, "type": string(keyring.TypePFX)}, nil
+		}
+	}
+	return nil, fail(-2006, textCertificateSIsNotFoundInPfxS, alias, f.Path())
+}
+
+// pfxSession is the session of a pfxId, which is the first argument.
+func (a *Agent) pfxSession(c *call) (keyring.Session, error) {
+	unknown := fail(-1014, textKeyIdOfTypeSIsNotFound, string(keyring.TypePFX))
+	return a.session(c, c.arg(0), unknown, unknown, keyring.TypePFX)
+}
+
+func unloadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
+	s, err := a.pfxSession(c)
+	if err != nil {
+		return nil, err
+	}
+	return fields{}, a.keys.Remove(c.Origin, s.ID)
+}
+
+// verifyPassword always asks, and what was typed is not remembered.
+func verifyPassword(ctx context.Context, a *Agent, c *call) (fields, error) {
+	s, err := a.pfxSession(c)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := a.askFor(ctx, c, s, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	u.wipe()
+	return fields{}, nil
+}
+
+// changePassword writes all keys of the file anew under a new password.
+func changePassword(ctx context.Context, a *Agent, c *call) (fields, error) {
+	s, err := a.pfxSession(c)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := a.askFor(ctx, c, s, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	defer u.wipe()
+	answer, err := a.prompter.Ask(ctx, a.question(c, prompt.KindNewPassword))
+	switch {
+	case errors.Is(err, prompt.ErrMismatch):
+		return nil, fail(-5004, textNewPasswordsDoNotMatch)
+	case err != nil:
+		return nil, fail(-5000, textPasswordEnterCanceled)
+	}
+	defer answer.Secret.Wipe()
+	changed, err := keystore.CreatePFX(a.rand, u.entries, answer.Secret.Text(), a.profile())
+	if err != nil {
+		a.log.Warn("a key file cannot be written anew", "file", s.File.Name, "error", err.Error())
+		return nil, fail(codeOther, textUnreadablePFX)
+	}
+	if err := a.keys.Replace(s.File, u.data, changed); err != nil {
+		a.log.Warn("a key file is not replaced", "file", s.File.Name, "error", err.Error())
+		return nil, failf("the key file cannot be written: it is as it was")
+	}
+	a.keys.ForgetFile(s.File)
+	c.noteKey(u.Chain[0])
+	return fields{}, nil
+}
+
+// profile is what key files are written in.
+func (a *Agent) profile() keystore.Profile {
+	if a.options.ModernPFX {
+		return keystore.ProfileModern
+	}
+	return keystore.ProfileJava8
+}
+
+// savePFX makes a key file of a new key pair, or of a loaded key with new
+// certificates.
+func savePFX(ctx context.Context, a *Agent, c *call) (fields, error) {
+	if err := a.checkNewFile(c); err != nil {
+		return nil, err
+	}
+	chain, err := newChain(c.arg(6), c.arg(7), c.arg(8))
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.keys.Get(c.Origin, c.arg(4))
+	if err != nil {
+		return nil, fail(-1010, textKeyIdIsNotFound)
+	}
+	switch s.Type {
+	case keyring.TypeKeyPair:
+		return fields{}, a.saveKey(c, s.Key, chain, c.arg(3), c.arg(5), nil)
+	case keyring.TypePFX:
+		u, err := a.unlock(ctx, c, s, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer u.wipe()
+		return fields{}, a.saveKey(c, u.Key, chain, c.arg(3), c.arg(5), &s)
+	}
+	return nil, fail(-1015, textKeyIdIsNotSupported)
+}
+
+// checkNewFile looks at disk, path and name of a call that makes a file.
+func (a *Agent) checkNewFile(c *call) error {
+	if keyring.NewName(c.arg(2)) != nil {
+		return fail(-1003, textFileNameHasBadChars)
+	}
+	if err := a.keys.CheckFolder(c.arg(0), c.arg(1)); errors.Is(err, keyring.ErrPath) {
+		return fail(-1002, textInvalidArgPath)
+	} else if err != nil {
+		return fail(-2011, textDiskIsNotFound)
+	}
+	return nil
+}
+
+// saveKey writes a key with its chain. A new key replaces no file; a loaded one
+// may, its own or another of the person's.
+func (a *Agent) saveKey(c *call, key *alg.PrivateKey, chain []*cert.Certificate, alias, password string, loaded *keyring.Session) error {
+	if err := sameKey(key, chain[0]); err != nil {
+		return err
+	}
+	data, err := keystore.CreatePFX(a.rand, []keystore.Entry{{Alias: strings.ToLower(alias), Key: key, Chain: chain, Created: a.now()}}, password, a.profile())
+	if err != nil {
+		a.log.Warn("a key file cannot be made", "error", err.Error())
+		return failf("the key file cannot be made of these certificates")
+	}
+	c.noteKey(chain[0])
+	f, err := a.keys.Create(keyring.PFX, c.arg(0), c.arg(1), c.arg(2), data)
+	switch {
+	case errors.Is(err, keyring.ErrExists) && loaded != nil:
+		old, err := a.keys.Locate(keyring.PFX, c.arg(0), c.arg(1), c.arg(2))
+		if err != nil {
+			return a.missingFile(keyring.TypePFX)
+		}
+		was, err := a.keys.Read(old)
+		if err != nil {
+			return a.missingFile(keyring.TypePFX)
+		}
+		if err := a.keys.Replace(old, was, data); err != nil {
+			a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
+			return failf("the key file cannot be written: it is as it was")
+		}
+		a.keys.ForgetFile(old)
+		return nil
+	case errors.Is(err, keyring.ErrExists):
+		return fail(-1004, textFileExistsChooseOtherName)
+	case errors.Is(err, keyring.ErrFolder):
+		return fail(-9000, textFailedToCreateDir)
+	case err != nil:
+		a.log.Warn("a key file is not written", "error", err.Error())
+		return failf("the key file cannot be written")
+	}
+	a.log.Info("a key file is made", "file", f.Name)
+	return nil
+}
+
+// newChain reads the certificates of a new key: each must be signed by the
+// next, and the root by itself.
+func newChain(subject, ca, root string) ([]*cert.Certificate, error) {
+	var chain []*cert.Certificate
+	for _, text := range []string{subject, ca, root} {
+		c, err := parseCertificate(text)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, c)
+	}
+	for i, c := range chain {
+		issuer := chain[min(i+1, len(chain)-1)]
+		if c.CheckSignatureFrom(issuer) != nil {
+			return nil, fail(codeOther, text{
+				ru: "Сертификаты не составляют цепочку: субъект, Центр Регистрации, корневой",
+				uz: "Sertifikatlar zanjir hosil qilmaydi: subyekt, Ro‘yxatga olish markazi, ildiz",
+				en: "The certificates are no chain of subject, CA and root",
+			})
+		}
+	}
+	return chain, nil
+}
+
+// sameKey checks that a certificate is of a key. Two points of one curve are
+// shown to the page, as the original does: they are public.
+func sameKey(key *alg.PrivateKey, c *cert.Certificate) error {
+	if key.PublicKey().SameKey(c.PublicKey) {
+		return nil
+	}
+	want, ok := c.PublicKey.Key.(*gost3410.PublicKey)
+	have, same := key.PublicKey().Key.(*gost3410.PublicKey)
+	if !ok || !same || want.Curve() != have.Curve() {
+		return fail(-2021, textPublicKeyDoesNotMatchToPrivateKey)
+	}
+	return fail(-2020, textPublicKeyDoesNotMatch,
+		hex.EncodeToString(want.X()), hex.EncodeToString(want.Y()), hex.EncodeToString(have.X()), hex.EncodeToString(have.Y()))
+}
+
+// signingTime is now, in the whole seconds that a document has.
+func (a *Agent) signingTime() time.Time { return a.now().Truncate(time.Second) }
+
+// noteContent writes into the audit log what was signed: never the content.
+func (c *call) noteContent(content *prompt.Content) {
+	c.note(slog.Int("size", content.Size), slog.String("digest", hex.EncodeToString(content.Digest)))
+}

@@ -1,0 +1,196 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/prompt"
+	"imzo/internal/secret"
+	"imzo/pki/cert"
+	"imzo/pki/keystore"
+)
+
+// maxTries is how often a password may be wrong before the call ends.
+const maxTries = 3
+
+// Texts of key files that have no number of their own.
+var (
+	textWrongPassword = text{
+		ru: "Пароль ключа неверный или файл ключа поврежден",
+		uz: "Kalit o’roni noto’g’ri yoki kalit fayli buzilgan",
+		en: "The password of the key is wrong, or its file is damaged",
+	}
+	textUnreadablePFX = text{
+		ru: "Ошибка при чтении PFX-файла",
+		uz: "PFX-faylni o’qishda xatolik yuz berdi",
+		en: "The PFX file cannot be read",
+	}
+)
+
+// session finds what a page has loaded. Its type must be one of types, or the
+// refusal is wrong.
+func (a *Agent) session(c *call, id string, unknown, wrong error, types ...keyring.Type) (keyring.Session, error) {
+	s, err := a.keys.Get(c.Origin, id)
+	if err != nil {
+		return s, unknown
+	}
+	for _, t := range types {
+		if s.Type == t {
+			return s, nil
+		}
+	}
+	return s, wrong
+}
+
+// unlocked is an open key.
+type unlocked struct {
+	keystore.Entry
+	// data is the file as it was read, entries all keys in it, password what
+	// opened it.
+	data     []byte
+	entries  []keystore.Entry
+	password *secret.Secret
+}
+
+// wipe ends the use of the keys.
+func (u *unlocked) wipe() {
+	for _, e := range u.entries {
+		e.Key.Wipe()
+	}
+	u.password.Wipe()
+}
+
+// unlock opens the key of a session: with the password that is remembered, or
+// the one that the person types, with three tries. content is what will be
+// signed, for the person to see. The caller wipes the result.
+func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content *prompt.Content) (*unlocked, error) {
+	if !a.options.ConfirmEach || content == nil {
+		if password, ok := a.keys.Remembered(c.Origin, s.ID); ok {
+			u, err := a.open(s, password)
+			if err == nil {
+				return u, nil
+			}
+			password.Wipe()
+			a.keys.Forget(c.Origin, s.ID)
+			if !errors.Is(err, keystore.ErrPassword) {
+				return nil, err
+			}
+		}
+	}
+	u, remember, err := a.askFor(ctx, c, s, content, true)
+	if err != nil {
+		return nil, err
+	}
+	a.keys.Remember(c.Origin, s.ID, u.password, remember)
+	return u, nil
+}
+
+// askFor asks for the password of a session's key until it opens the key.
+func (a *Agent) askFor(ctx context.Context, c *call, s keyring.Session, content *prompt.Content, offer bool) (u *unlocked, remember bool, err error) {
+	r := a.question(c, prompt.KindPassword)
+	r.Key = &prompt.Key{Owner: aliasField(s.Alias, "cn"), Alias: s.Alias, File: strings.TrimSuffix(s.File.Name, ext(s.File.Name)), Serial: aliasField(s.Alias, "serialnumber")}
+	r.Content, r.Remember = content, offer
+	for range maxTries {
+		answer, err := a.prompter.Ask(ctx, r)
+		if err != nil {
+			a.log.Info("no password", "function", r.Function, "cause", err.Error())
+			return nil, false, fail(-5000, textPasswordEnterCanceled)
+		}
+		u, err := a.open(s, answer.Secret)
+		if err == nil {
+			return u, answer.Remember, nil
+		}
+		answer.Secret.Wipe()
+		if !errors.Is(err, keystore.ErrPassword) {
+			return nil, false, err
+		}
+		r.Retry = textWrongPassword.in(c.language)
+	}
+	// Pages test for the number, or for the word in the text.
+	return nil, false, fail(-5000, textPasswordEnterCanceled)
+}
+
+func ext(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		return name[i:]
+	}
+	return ""
+}
+
+// question begins a question of a call.
+func (a *Agent) question(c *call, k prompt.Kind) prompt.Request {
+	return prompt.Request{
+		Kind: k, Origin: c.Origin, Domain: c.Domain, Language: c.language,
+		Function: strings.TrimPrefix(c.function.plugin+"."+c.function.name, "."),
+	}
+}
+
+// open reads the file of a session and opens the key with the alias. A wrong
+// password wraps keystore.ErrPassword, all else is a refusal.
+func (a *Agent) open(s keyring.Session, password *secret.Secret) (*unlocked, error) {
+	data, err := a.keys.Read(s.File)
+	if err != nil {
+		return nil, a.missingFile(s.Type)
+	}
+	entries, err := keystore.OpenPFX(data, password.Text())
+	if err != nil {
+		if errors.Is(err, keystore.ErrPassword) {
+			return nil, err
+		}
+		a.log.Info("a key file does not open", "file", s.File.Name, "error", err.Error())
+		return nil, fail(codeOther, textUnreadablePFX)
+	}
+	u := &unlocked{data: data, entries: entries, password: password}
+	for _, e := range entries {
+		if strings.EqualFold(e.Alias, s.Alias) {
+			u.Entry = e
+			return u, nil
+		}
+	}
+	for _, e := range entries {
+		e.Key.Wipe()
+	}
+	return nil, fail(-2006, textCertificateSIsNotFoundInPfxS, s.Alias, s.File.Path())
+}
+
+func (a *Agent) missingFile(t keyring.Type) error {
+	if t == keyring.TypeYTKS {
+		return fail(-2010, textKeyFileIsMissing)
+	}
+	return fail(-2002, textKeyFileIsMissing)
+}
+
+// noteKey writes into the audit log which key was used.
+func (c *call) noteKey(subject *cert.Certificate) {
+	c.note(slog.String("serial", subject.SerialHex()))
+}
+
+// aliasField takes a field out of an alias, by its name in lower case: parts
+// begin at commas that a name and "=" follow.
+func aliasField(alias, name string) string {
+	rest := alias
+	for rest != "" {
+		part := rest
+		rest = ""
+		for i := 0; i < len(part); i++ {
+			if part[i] == ',' && startsField(part[i+1:]) {
+				part, rest = part[:i], part[i+1:]
+				break
+			}
+		}
+		if n, value, ok := strings.Cut(strings.TrimLeft(part, " "), "="); ok && strings.EqualFold(n, name) {
+			return value
+		}
+	}
+	return ""
+}
+
+// startsField tells whether s begins with a name or a dotted number and "=".
+func startsField(s string) bool {
+	s = strings.TrimLeft(s, " ")
+	name, _, ok := strings.Cut(s, "=")
+	return ok && name != "" && strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789.") == ""
+}
