@@ -1,6 +1,6 @@
 // Package keystore reads and writes key files: PFX (PKCS#12, RFC 7292), PKCS#8
-// (RFC 5208, RFC 5958), PEM and Java's JKS. A file goes in, keys with their certificate
-// chains come out:
+// (RFC 5208, RFC 5958), PEM, E-IMZO's YKS, and Java's JKS (read only). A file
+// goes in, keys with their certificate chains come out:
 //
 //	aliases, err := keystore.ListPFX(data)              // needs no password
 //	entries, err := keystore.OpenPFX(data, password)
@@ -28,16 +28,22 @@
 //
 // JKS hashes the password as UTF-16, too, of which Latin-1 is supported.
 //
+// # YKS
+//
+// YKS files (YTKS-2) have the frame of a Java key store, with keys under GOST
+// 28147-89 and digests of O'z DSt 1106. Aliases and certificates are in the
+// clear: [ListYKS], [OpenYKS], [CreateYKS], [ChangeYKSPassword].
+//
 // # Trust stores
 //
 //	certs, err := keystore.ParseTrustStore(data, password)
 //
-// reads the certificates of a JKS, PKCS#12, PEM or DER file, told apart by
+// reads the certificates of a JKS, PKCS#12, YKS, PEM or DER file, told apart by
 // content: Java writes PKCS#12 under the name .jks since version 9.
 //
 // # What it does not do
 //
-// YTKS stores and JCEKS files are not read here, nor PFX under public keys, RC4,
-// single DES or scrypt. It finds no files, asks for no passwords, and checks
+// JCEKS files are not read here, nor PFX under public keys, RC4, single DES or
+// scrypt. It finds no files, asks for no passwords, and checks
 // no certificates: a chain is ordered by names and signatures, not validated.
 package keystore

@@ -297,10 +297,12 @@ func checkJKSKey(der []byte) error {
 	return nil
 }
 
-// Open reads a key file of any kind, by its content: PKCS#12, a Java key store
-// or PEM. It returns all keys in it.
+// Open reads a key file of any kind, by its content: PKCS#12, YKS, a Java key
+// store or PEM. It returns all keys in it.
 func Open(data []byte, password string) ([]Entry, error) {
 	switch {
+	case isYKS(data):
+		return OpenYKS(data, password)
 	case isJKS(data):
 		store, err := ParseJKS(data, password)
 		if err != nil {
@@ -319,7 +321,7 @@ func Open(data []byte, password string) ([]Entry, error) {
 
 // ParseTrustStore reads the certificates of a trust store of any kind, by its
 // content: a Java key store, PKCS#12, which Java 9 and later write under the
-// name .jks too, PEM or one certificate in DER. Certificates that belong to
+// name .jks too, YKS, PEM or one certificate in DER. Certificates that belong to
 // keys are left out where the format tells them apart, and the keys of a Java
 // key store are not opened. Errors are those of [ParseJKS] and [OpenPFX].
 func ParseTrustStore(data []byte, password string) ([]*cert.Certificate, error) {
@@ -337,6 +339,9 @@ func parseTrustStore(data []byte, password string, iterations int64) ([]*cert.Ce
 		}
 		defer store.wipe()
 		return store.trusted()
+	}
+	if isYKS(data) {
+		return trustedYKS(data, password)
 	}
 	certs, err := cert.ParseAll(data)
 	if err == nil {

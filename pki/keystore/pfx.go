@@ -13,13 +13,14 @@ import (
 // Entry is a private key of a key file with its certificates.
 type Entry struct {
 	// Alias is the friendly name in lower case, as Java's PKCS12 keystore
-	// has it; "" when the file names the key nowhere.
+	// has it, of a YKS file the name as it stands there; "" when the file
+	// names the key nowhere.
 	Alias string
 	Key   *alg.PrivateKey
 	// Chain is subject first, then issuers as far as the file has them.
 	Chain []*cert.Certificate
-	// Created is when Java says the entry was made (localKeyId "Time <ms>"),
-	// to the millisecond; the zero time when the file does not say.
+	// Created is when Java says the entry was made (in a PFX the localKeyId
+	// "Time <ms>"), to the millisecond; the zero time when the file does not say.
 	Created time.Time
 }
 

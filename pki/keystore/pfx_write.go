@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"strconv"
-	"time"
 
 	"imzo/pki/alg"
 	"imzo/pki/ber"
@@ -127,7 +126,7 @@ func (prof *profile) create(rand io.Reader, entries []Entry, password string) ([
 
 func checkEntries(entries []Entry) error {
 	if len(entries) == 0 {
-		return errors.New("no entries for a PFX")
+		return errors.New("no entries for a key file")
 	}
 	if len(entries) > maxBags {
 		return fmt.Errorf("%w: %d entries", ErrLimit, len(entries))
@@ -137,9 +136,9 @@ func checkEntries(entries []Entry) error {
 		alias := lower(e.Alias)
 		switch {
 		case alias == "":
-			return errors.New("entry of a PFX without an alias")
+			return errors.New("entry of a key file without an alias")
 		case seen[alias]:
-			return fmt.Errorf("two entries of a PFX with the alias %q", alias)
+			return fmt.Errorf("two entries of a key file with the alias %q", alias)
 		case e.Key == nil:
 			return fmt.Errorf("entry %q has no key", alias)
 		case len(e.Chain) > 0 && !e.Key.PublicKey().SameKey(e.Chain[0].PublicKey):
@@ -156,14 +155,7 @@ func localKeyIDs(entries []Entry) [][]byte {
 	taken := make(map[int64]bool)
 	ids := make([][]byte, len(entries))
 	for i, e := range entries {
-		created := e.Created
-		if created.IsZero() {
-			created = time.UnixMilli(0)
-			if len(e.Chain) > 0 {
-				created = e.Chain[0].NotBefore
-			}
-		}
-		ms := created.UnixMilli()
+		ms := e.created().UnixMilli()
 		for taken[ms] {
 			ms++
 		}
