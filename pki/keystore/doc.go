@@ -32,7 +32,8 @@
 //
 // YKS files (YTKS-2) have the frame of a Java key store, with keys under GOST
 // 28147-89 and digests of O'z DSt 1106. Aliases and certificates are in the
-// clear: [ListYKS], [OpenYKS], [CreateYKS], [ChangeYKSPassword].
+// clear: [ListYKS], [OpenYKS], [CreateYKS], [ChangeYKSPassword]. [QRKey] and
+// [ParseQRKey] are the text of the QR code that hands a key to a phone.
 //
 // # Trust stores
 //
