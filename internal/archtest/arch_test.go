@@ -53,6 +53,7 @@ var rules = []rule{
 	{area: "internal/config"},
 	{area: "internal/store", modules: []string{"github.com/redis/go-redis/v9"}},
 	{area: "internal/atomicfile"},
+	{area: "internal/qr", modules: []string{"github.com/boombuler/barcode"}},
 	{area: "internal/secret", modules: []string{"golang.org/x/sys"}},
 	{area: "internal/httpx"},
 	{area: "internal/ratelimit"},

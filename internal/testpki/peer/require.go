@@ -21,6 +21,7 @@ const (
 	nameStrace       = "strace"
 	nameKeytool      = "keytool"
 	namePromtool     = "promtool"
+	nameZBar         = "zbarimg"
 )
 
 // debianPackages tells for each peer what to install.
@@ -36,6 +37,7 @@ var debianPackages = map[string]string{
 	nameStrace:       "strace",
 	nameKeytool:      "openjdk-17-jre-headless",
 	namePromtool:     "prometheus",
+	nameZBar:         "zbar-tools",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -131,4 +133,10 @@ func Keytool(t testing.TB) string {
 func Promtool(t testing.TB) string {
 	t.Helper()
 	return program(t, namePromtool, "promtool")
+}
+
+// ZBar returns the path of the zbarimg program, which reads QR codes.
+func ZBar(t testing.TB) string {
+	t.Helper()
+	return program(t, nameZBar, "zbarimg")
 }
