@@ -47,6 +47,9 @@ type Options struct {
 	// ConfirmEach asks for the password at every signature, whatever the
 	// person let be remembered.
 	ConfirmEach bool
+	// TellPassword tells the page that gets a person a key the password that
+	// the person chose for it, as the original does.
+	TellPassword bool
 	// ModernPFX writes key files that Java 8 does not open.
 	ModernPFX bool
 	// Anchors are what an opened trust store trusts, and Revocation tells the
@@ -79,7 +82,8 @@ type Agent struct {
 	rand     io.Reader
 	location *time.Location
 
-	handles handles
+	handles    handles
+	enrolments enrolments
 
 	mu        sync.Mutex
 	languages map[string]i18n.Language // that pages chose, by Origin
@@ -123,7 +127,7 @@ func New(o Options) (*Agent, error) {
 
 // allPlugins lists the plugins in the order of apidoc.
 func allPlugins() []plugin {
-	plugins := []plugin{mainPlugin(), appPlugin(), pfxPlugin(), pkcs7Plugin(), x509Plugin(), randseedPlugin()}
+	plugins := []plugin{mainPlugin(), appPlugin(), pfxPlugin(), pkiPlugin(), pkcs7Plugin(), x509Plugin(), pkcs10Plugin(), ytksPlugin(), randseedPlugin()}
 	plugins = append(plugins, legacyListPlugins()...)
 	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
 	return append(plugins, trustPlugins()...)

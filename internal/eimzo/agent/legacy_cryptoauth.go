@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 
 	"imzo/gost/gost3410"
-	"imzo/internal/eimzo/agent/keyring"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -107,7 +106,7 @@ func (a *Agent) verifyWithID(ctx context.Context, c *call, digest []byte, signat
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyring.TypePFX)
+	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
 	if err != nil {
 		return nil, err
 	}

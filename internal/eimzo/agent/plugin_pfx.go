@@ -22,6 +22,14 @@ var (
 	argPath  = argument{name: "path", optional: true, about: "Путь (должна быть пустой или 'DSKEYS')"}
 	argName  = argument{name: "name", about: "Имя файла без расширения"}
 	argAlias = argument{name: "alias", about: "Алиас ключа"}
+	argsSave = []argument{
+		argDisk, argPath, argName, argAlias,
+		{name: "id", about: "Идентификатор новой ключевой пары или существующего хранилища ключей (для обновления сертификатов)"},
+		{name: "new_key_password", about: "Пароль для нового ключа"},
+		{name: "subject_certificate_64", about: "Сертификат субъекта в кодировке BASE64"},
+		{name: "ca_certificate_64", about: "Сертификат Центра Регистрации в кодировке BASE64"},
+		{name: "root_certificate_64", about: "Корневой сертификат в кодировке BASE64"},
+	}
 )
 
 func pfxPlugin() plugin {
@@ -30,22 +38,21 @@ func pfxPlugin() plugin {
 		name:  "pfx",
 		about: text{ru: "Плагин для работы с файлами хранилища ключей формата PFX", uz: "PFX formatidagi kalitlar ombori fayllari bilan ishlash uchun plagin"},
 		functions: []function{
-			{name: "change_password", about: text{ru: "Изменить пароль хранилища ключей"}, args: []argument{id}, run: changePassword},
+			{name: "change_password", about: text{ru: "Изменить пароль хранилища ключей"}, args: []argument{id}, run: pfxFiles.changePassword},
 			{name: "load_key", about: text{ru: "Загрузить ключ и получить идентификатор ключа. Ключ будет доступен определенное время"}, args: []argument{argDisk, argPath, argName, argAlias}, exact: true, run: loadPFX},
-			{name: "unload_key", about: text{ru: "Удалить загруженные ключи по идентификатору"}, args: []argument{id}, run: unloadPFX},
+			{name: "unload_key", about: text{ru: "Удалить загруженные ключи по идентификатору"}, args: []argument{id}, run: pfxFiles.unload},
 			{name: "list_disks", about: text{ru: "Получить список дисков"}, run: listDisks},
+			{name: "save_temporary_pfx", about: text{ru: "Сохранить ключевую пару и самоподписанный сертификат во временный файл формата PFX"}, args: []argument{
+				argDisk, argPath, argName, argAlias,
+				{name: "id", about: "Идентификатор новой ключевой пары"},
+				{name: "password", about: "Пароль для временного ключа"},
+				{name: "subject_x500_name", about: "Имя субъекта в формате X.500"},
+			}, exact: true, run: saveTemporaryPFX},
 			{name: "list_certificates", about: text{ru: "Получить список сертификатов пользователя"}, args: []argument{argDisk}, run: func(_ context.Context, a *Agent, c *call) (fields, error) {
 				return a.listKeys(keyring.PFX, c.arg(0), true)
 			}},
-			{name: "save_pfx", about: text{ru: "Сохранить ключевую пару или существующий ключ и новые сертификаты в новый файл формата PFX"}, args: []argument{
-				argDisk, argPath, argName, argAlias,
-				{name: "id", about: "Идентификатор новой ключевой пары или существующего хранилища ключей (для обновления сертификатов)"},
-				{name: "new_key_password", about: "Пароль для нового ключа"},
-				{name: "subject_certificate_64", about: "Сертификат субъекта в кодировке BASE64"},
-				{name: "ca_certificate_64", about: "Сертификат Центра Регистрации в кодировке BASE64"},
-				{name: "root_certificate_64", about: "Корневой сертификат в кодировке BASE64"},
-			}, exact: true, run: savePFX},
-			{name: "verify_password", about: text{ru: "Проверить пароль хранилища ключей"}, args: []argument{id}, run: verifyPassword},
+			{name: "save_pfx", about: text{ru: "Сохранить ключевую пару или существующий ключ и новые сертификаты в новый файл формата PFX"}, args: argsSave, exact: true, run: pfxFiles.save},
+			{name: "verify_password", about: text{ru: "Проверить пароль хранилища ключей"}, args: []argument{id}, run: pfxFiles.verifyPassword},
 			{name: "list_all_certificates", about: text{ru: "Получить список всех сертификатов пользователя"}, run: func(_ context.Context, a *Agent, _ *call) (fields, error) {
 				return a.listKeys(keyring.PFX, "", false)
 			}},
@@ -97,6 +104,22 @@ func (a *Agent) locate(c *call, k *keyring.Kind, t keyring.Type) (keyring.File, 
 	return f, nil
 }
 
+// fileKind is what differs between PFX and YKS files.
+type fileKind struct {
+	files  *keyring.Kind
+	kind   keyring.Type
+	noID   int // statuses that differ
+	exists int
+	create func(a *Agent, entries []keystore.Entry, password string) ([]byte, error)
+}
+
+var pfxFiles = &fileKind{
+	files: keyring.PFX, kind: keyring.TypePFX, noID: -1014, exists: -1004,
+	create: func(a *Agent, entries []keystore.Entry, password string) ([]byte, error) {
+		return keystore.CreatePFX(a.rand, entries, password, a.profile())
+	},
+}
+
 // loadPFX opens nothing: it looks that file and alias are there. The password
 // is asked for when the key is used.
 func loadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
@@ -122,14 +145,14 @@ func loadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
 	return nil, fail(-2006, textCertificateSIsNotFoundInPfxS, alias, f.Path())
 }
 
-// pfxSession is the session of a pfxId, which is the first argument.
-func (a *Agent) pfxSession(c *call) (keyring.Session, error) {
-	unknown := fail(-1014, textKeyIdOfTypeSIsNotFound, string(keyring.TypePFX))
-	return a.session(c, c.arg(0), unknown, unknown, keyring.TypePFX)
+// session is that of an id, which is the first argument.
+func (k *fileKind) session(a *Agent, c *call) (keyring.Session, error) {
+	unknown := fail(k.noID, textKeyIdOfTypeSIsNotFound, string(k.kind))
+	return a.session(c, c.arg(0), unknown, unknown, k.kind)
 }
 
-func unloadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
-	s, err := a.pfxSession(c)
+func (k *fileKind) unload(_ context.Context, a *Agent, c *call) (fields, error) {
+	s, err := k.session(a, c)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +160,8 @@ func unloadPFX(_ context.Context, a *Agent, c *call) (fields, error) {
 }
 
 // verifyPassword always asks, and what was typed is not remembered.
-func verifyPassword(ctx context.Context, a *Agent, c *call) (fields, error) {
-	s, err := a.pfxSession(c)
+func (k *fileKind) verifyPassword(ctx context.Context, a *Agent, c *call) (fields, error) {
+	s, err := k.session(a, c)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +174,8 @@ func verifyPassword(ctx context.Context, a *Agent, c *call) (fields, error) {
 }
 
 // changePassword writes all keys of the file anew under a new password.
-func changePassword(ctx context.Context, a *Agent, c *call) (fields, error) {
-	s, err := a.pfxSession(c)
+func (k *fileKind) changePassword(ctx context.Context, a *Agent, c *call) (fields, error) {
+	s, err := k.session(a, c)
 	if err != nil {
 		return nil, err
 	}
@@ -169,17 +192,19 @@ func changePassword(ctx context.Context, a *Agent, c *call) (fields, error) {
 		return nil, fail(-5000, textPasswordEnterCanceled)
 	}
 	defer answer.Secret.Wipe()
-	changed, err := keystore.CreatePFX(a.rand, u.entries, answer.Secret.Text(), a.profile())
+	changed, err := k.create(a, u.entries, answer.Secret.Text())
 	if err != nil {
 		a.log.Warn("a key file cannot be written anew", "file", s.File.Name, "error", err.Error())
-		return nil, fail(codeOther, textUnreadablePFX)
+		return nil, failf("the key file cannot be written anew: it is as it was")
 	}
 	if err := a.keys.Replace(s.File, u.data, changed); err != nil {
 		a.log.Warn("a key file is not replaced", "file", s.File.Name, "error", err.Error())
 		return nil, failf("the key file cannot be written: it is as it was")
 	}
 	a.keys.ForgetFile(s.File)
-	c.noteKey(u.Chain[0])
+	if len(u.Chain) > 0 {
+		c.noteKey(u.Chain[0])
+	}
 	return fields{}, nil
 }
 
@@ -191,9 +216,9 @@ func (a *Agent) profile() keystore.Profile {
 	return keystore.ProfileJava8
 }
 
-// savePFX makes a key file of a new key pair, or of a loaded key with new
+// save makes a key file of a new key pair, or of a loaded key with new
 // certificates.
-func savePFX(ctx context.Context, a *Agent, c *call) (fields, error) {
+func (k *fileKind) save(ctx context.Context, a *Agent, c *call) (fields, error) {
 	if err := a.checkNewFile(c); err != nil {
 		return nil, err
 	}
@@ -207,14 +232,14 @@ func savePFX(ctx context.Context, a *Agent, c *call) (fields, error) {
 	}
 	switch s.Type {
 	case keyring.TypeKeyPair:
-		return fields{}, a.saveKey(c, s.Key, chain, c.arg(3), c.arg(5), nil)
-	case keyring.TypePFX:
+		return fields{}, k.saveKey(a, c, s.Key, chain, false)
+	case keyring.TypePFX, keyring.TypeYTKS:
 		u, err := a.unlock(ctx, c, s, nil)
 		if err != nil {
 			return nil, err
 		}
 		defer u.wipe()
-		return fields{}, a.saveKey(c, u.Key, chain, c.arg(3), c.arg(5), &s)
+		return fields{}, k.saveKey(a, c, u.Key, chain, true)
 	}
 	return nil, fail(-1015, textKeyIdIsNotSupported)
 }
@@ -234,35 +259,46 @@ func (a *Agent) checkNewFile(c *call) error {
 
 // saveKey writes a key with its chain. A new key replaces no file; a loaded one
 // may, its own or another of the person's.
-func (a *Agent) saveKey(c *call, key *alg.PrivateKey, chain []*cert.Certificate, alias, password string, loaded *keyring.Session) error {
+func (k *fileKind) saveKey(a *Agent, c *call, key *alg.PrivateKey, chain []*cert.Certificate, loaded bool) error {
 	if err := sameKey(key, chain[0]); err != nil {
 		return err
 	}
-	data, err := keystore.CreatePFX(a.rand, []keystore.Entry{{Alias: strings.ToLower(alias), Key: key, Chain: chain, Created: a.now()}}, password, a.profile())
+	data, err := k.create(a, []keystore.Entry{{Alias: strings.ToLower(c.arg(3)), Key: key, Chain: chain, Created: a.now()}}, c.arg(5))
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
 		return failf("the key file cannot be made of these certificates")
 	}
 	c.noteKey(chain[0])
-	f, err := a.keys.Create(keyring.PFX, c.arg(0), c.arg(1), c.arg(2), data)
+	err = a.createFile(k.files, c.arg(0), c.arg(1), c.arg(2), data)
+	if !errors.Is(err, keyring.ErrExists) {
+		return err
+	}
+	if !loaded {
+		return fail(k.exists, textFileExistsChooseOtherName)
+	}
+	old, err := a.keys.Locate(k.files, c.arg(0), c.arg(1), c.arg(2))
+	if err != nil {
+		return a.missingFile(k.kind)
+	}
+	was, err := a.keys.Read(old)
+	if err != nil {
+		return a.missingFile(k.kind)
+	}
+	if err := a.keys.Replace(old, was, data); err != nil {
+		a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
+		return failf("the key file cannot be written: it is as it was")
+	}
+	a.keys.ForgetFile(old)
+	return nil
+}
+
+// createFile makes a new key file. The error is a refusal, or wraps
+// keyring.ErrExists.
+func (a *Agent) createFile(k *keyring.Kind, disk, path, name string, data []byte) error {
+	f, err := a.keys.Create(k, disk, path, name, data)
 	switch {
-	case errors.Is(err, keyring.ErrExists) && loaded != nil:
-		old, err := a.keys.Locate(keyring.PFX, c.arg(0), c.arg(1), c.arg(2))
-		if err != nil {
-			return a.missingFile(keyring.TypePFX)
-		}
-		was, err := a.keys.Read(old)
-		if err != nil {
-			return a.missingFile(keyring.TypePFX)
-		}
-		if err := a.keys.Replace(old, was, data); err != nil {
-			a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
-			return failf("the key file cannot be written: it is as it was")
-		}
-		a.keys.ForgetFile(old)
-		return nil
 	case errors.Is(err, keyring.ErrExists):
-		return fail(-1004, textFileExistsChooseOtherName)
+		return err
 	case errors.Is(err, keyring.ErrFolder):
 		return fail(-9000, textFailedToCreateDir)
 	case err != nil:

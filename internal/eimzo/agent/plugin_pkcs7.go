@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 
-	"imzo/internal/eimzo/agent/keyring"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -52,7 +51,7 @@ func createPKCS7(ctx context.Context, a *Agent, c *call) (fields, error) {
 
 // signer opens the key of an id for one signature; done ends its use.
 func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.Content) (key *alg.PrivateKey, chain []*cert.Certificate, done func(), err error) {
-	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyring.TypePFX)
+	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
 	if err != nil {
 		return nil, nil, nil, err
 	}

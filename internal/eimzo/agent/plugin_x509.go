@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-
-	"imzo/internal/eimzo/agent/keyring"
 )
 
 func x509Plugin() plugin {
@@ -32,7 +30,7 @@ func x509Plugin() plugin {
 
 // getCertificateChain asks for the password: a PFX file hides its certificates.
 func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error) {
-	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1018, textKeyIdIsNotSupportedForCertificate), keyring.TypePFX)
+	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1018, textKeyIdIsNotSupportedForCertificate), keyFiles...)
 	if err != nil {
 		return nil, err
 	}

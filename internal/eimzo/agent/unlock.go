@@ -28,7 +28,15 @@ var (
 		uz: "PFX-faylni o’qishda xatolik yuz berdi",
 		en: "The PFX file cannot be read",
 	}
+	textUnreadableYKS = text{
+		ru: "Ошибка при чтении YKS-файла",
+		uz: "YKS-faylni o’qishda xatolik yuz berdi",
+		en: "The YKS file cannot be read",
+	}
 )
+
+// keyFiles are the types of keys in files.
+var keyFiles = []keyring.Type{keyring.TypePFX, keyring.TypeYTKS}
 
 // session finds what a page has loaded. Its type must be one of types, or the
 // refusal is wrong.
@@ -135,13 +143,17 @@ func (a *Agent) open(s keyring.Session, password *secret.Secret) (*unlocked, err
 	if err != nil {
 		return nil, a.missingFile(s.Type)
 	}
-	entries, err := keystore.OpenPFX(data, password.Text())
+	openFile, unreadable := keystore.OpenPFX, textUnreadablePFX
+	if s.Type == keyring.TypeYTKS {
+		openFile, unreadable = keystore.OpenYKS, textUnreadableYKS
+	}
+	entries, err := openFile(data, password.Text())
 	if err != nil {
 		if errors.Is(err, keystore.ErrPassword) {
 			return nil, err
 		}
 		a.log.Info("a key file does not open", "file", s.File.Name, "error", err.Error())
-		return nil, fail(codeOther, textUnreadablePFX)
+		return nil, fail(codeOther, unreadable)
 	}
 	u := &unlocked{data: data, entries: entries, password: password}
 	for _, e := range entries {
@@ -153,7 +165,14 @@ func (a *Agent) open(s keyring.Session, password *secret.Secret) (*unlocked, err
 	for _, e := range entries {
 		e.Key.Wipe()
 	}
-	return nil, fail(-2006, textCertificateSIsNotFoundInPfxS, s.Alias, s.File.Path())
+	return nil, a.missingAlias(s.Type, s.Alias, s.File)
+}
+
+func (a *Agent) missingAlias(t keyring.Type, alias string, f keyring.File) error {
+	if t == keyring.TypeYTKS {
+		return fail(-2024, textCertificateSIsNotFoundInYksS, alias, f.Path())
+	}
+	return fail(-2006, textCertificateSIsNotFoundInPfxS, alias, f.Path())
 }
 
 func (a *Agent) missingFile(t keyring.Type) error {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// keysFolder is the folder of a disk that E-IMZO keeps keys in.
-const keysFolder = "DSKEYS"
+// KeysFolder is the folder of a disk that E-IMZO keeps keys in.
+const KeysFolder = "DSKEYS"
 
 // Errors of naming a file.
 var (
@@ -65,7 +65,7 @@ func (r *Ring) Disks() []string {
 	names := []string{}
 	for _, d := range r.disks() {
 		names = append(names, d.name())
-		sub := disk(filepath.Join(string(d), keysFolder))
+		sub := disk(filepath.Join(string(d), KeysFolder))
 		if info, err := os.Stat(string(sub)); err == nil && info.IsDir() && !slices.Contains(names, sub.name()) {
 			names = append(names, sub.name())
 		}
@@ -76,7 +76,7 @@ func (r *Ring) Disks() []string {
 // folder finds the folder that disk and path name. Pages send back what they
 // were given; a disk may also be the DSKEYS folder itself.
 func (r *Ring) folder(name, path string) (string, error) {
-	if path != "" && path != keysFolder {
+	if path != "" && path != KeysFolder {
 		return "", ErrPath
 	}
 	if name == "" || !filepath.IsAbs(name) || strings.ContainsRune(name, 0) {
@@ -87,7 +87,7 @@ func (r *Ring) folder(name, path string) (string, error) {
 		if wanted == d {
 			return filepath.Join(string(d), path), nil
 		}
-		if sub := filepath.Join(string(d), keysFolder); string(wanted) == sub && path == "" {
+		if sub := filepath.Join(string(d), KeysFolder); string(wanted) == sub && path == "" {
 			return sub, nil
 		}
 	}
@@ -142,7 +142,7 @@ const maxFiles = 10_000
 // whatever links lead to them as long as they stay in the folder.
 func entries(folder string, k *Kind) ([]fs.DirEntry, error) {
 	// On a stick of a stranger a link may lead anywhere.
-	if info, err := os.Lstat(folder); err != nil || filepath.Base(folder) == keysFolder && !info.IsDir() {
+	if info, err := os.Lstat(folder); err != nil || filepath.Base(folder) == KeysFolder && !info.IsDir() {
 		return nil, fs.ErrNotExist
 	}
 	dir, err := os.Open(folder)

@@ -45,6 +45,23 @@ var PFX = &Kind{Extension: ".pfx", List: func(data []byte) ([]Listed, error) {
 	return list, nil
 }}
 
+// YKS are YTKS-2 files, which show the certificates.
+var YKS = &Kind{Extension: ".yks", List: func(data []byte) ([]Listed, error) {
+	items, err := keystore.ListYKS(data)
+	if err != nil {
+		return nil, err
+	}
+	var list []Listed
+	for _, i := range items {
+		l := Listed{Alias: i.Alias}
+		if len(i.Chain) > 0 {
+			l.Certificate = i.Chain[0]
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}}
+
 // Item is a key that a page can load.
 type Item struct {
 	Disk, Path, Name string
@@ -61,14 +78,14 @@ func (r *Ring) List(k *Kind, name string) ([]Item, error) {
 			return nil, err
 		}
 		items = r.listFolder(items, k, disk(folder).name(), "", folder)
-		if filepath.Base(folder) != keysFolder || r.isDisk(folder) {
-			items = r.listFolder(items, k, disk(folder).name(), keysFolder, filepath.Join(folder, keysFolder))
+		if filepath.Base(folder) != KeysFolder || r.isDisk(folder) {
+			items = r.listFolder(items, k, disk(folder).name(), KeysFolder, filepath.Join(folder, KeysFolder))
 		}
 		return items, nil
 	}
 	seen := map[string]bool{}
 	for _, d := range r.disks() {
-		for _, path := range []string{"", keysFolder} {
+		for _, path := range []string{"", KeysFolder} {
 			folder := filepath.Join(string(d), path)
 			if seen[folder] {
 				continue

@@ -48,11 +48,11 @@ func slash(path string) string { return path + string(filepath.Separator) }
 
 func TestKeysAreFoundOnDisksAndInTheirFolder(t *testing.T) {
 	data, alias := pfx(t)
-	stick, extra, empty := t.TempDir(), filepath.Join(t.TempDir(), keysFolder), t.TempDir()
+	stick, extra, empty := t.TempDir(), filepath.Join(t.TempDir(), KeysFolder), t.TempDir()
 	write(t, data, stick, "one.pfx")
-	write(t, data, stick, keysFolder, "DS1.PFX")
+	write(t, data, stick, KeysFolder, "DS1.PFX")
 	write(t, data, stick, "deeper", "no.pfx")
-	write(t, data, stick, keysFolder, "deeper", "no.pfx")
+	write(t, data, stick, KeysFolder, "deeper", "no.pfx")
 	write(t, []byte("no key"), stick, "broken.pfx")
 	write(t, data, stick, "no.txt")
 	write(t, data, stick, ".hidden.pfx")
@@ -62,7 +62,7 @@ func TestKeysAreFoundOnDisksAndInTheirFolder(t *testing.T) {
 	}
 	r := New(Options{Dirs: []string{extra, extra, filepath.Join(stick, "none")}, Roots: func() []string { return []string{stick, empty} }})
 	defer r.Close()
-	if got, want := r.Disks(), []string{slash(extra), slash(stick), slash(filepath.Join(stick, keysFolder)), slash(empty)}; !slices.Equal(got, want) {
+	if got, want := r.Disks(), []string{slash(extra), slash(stick), slash(filepath.Join(stick, KeysFolder)), slash(empty)}; !slices.Equal(got, want) {
 		t.Errorf("disks %q, want %q", got, want)
 	}
 	for disk, want := range map[string][]string{
@@ -132,8 +132,8 @@ func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 		{stick, "", "none", ErrMissing},
 		{stick, "dskeys", "one", ErrPath},
 		{stick, "../stick", "one", ErrPath},
-		{stick, keysFolder, "one", ErrMissing},
-		{stick, keysFolder, "outside", ErrMissing},
+		{stick, KeysFolder, "one", ErrMissing},
+		{stick, KeysFolder, "outside", ErrMissing},
 		{base, "", "outside", ErrDisk},
 		{"", "", "one", ErrDisk},
 		{"stick", "", "one", ErrDisk},
@@ -192,8 +192,8 @@ func TestNewFilesAppearWholeAndReplaceNothing(t *testing.T) {
 	stick := t.TempDir()
 	r := New(Options{Dirs: []string{stick}})
 	defer r.Close()
-	f, err := r.Create(PFX, slash(stick), keysFolder, "DS1", []byte("one"))
-	if err != nil || f.Path() != filepath.Join(stick, keysFolder, "DS1.pfx") {
+	f, err := r.Create(PFX, slash(stick), KeysFolder, "DS1", []byte("one"))
+	if err != nil || f.Path() != filepath.Join(stick, KeysFolder, "DS1.pfx") {
 		t.Fatal(f, err)
 	}
 	if info, err := os.Stat(f.Path()); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
@@ -203,7 +203,7 @@ func TestNewFilesAppearWholeAndReplaceNothing(t *testing.T) {
 		disk, path, name string
 		want             error
 	}{
-		{stick, keysFolder, "DS1", ErrExists},
+		{stick, KeysFolder, "DS1", ErrExists},
 		{stick, "", "ds1", ErrName},
 		{stick, "", "DS-1", ErrName},
 		{stick, "", "", ErrName},
@@ -219,10 +219,10 @@ func TestNewFilesAppearWholeAndReplaceNothing(t *testing.T) {
 		t.Errorf("%q %v", b, err)
 	}
 	blocked := t.TempDir()
-	write(t, nil, blocked, keysFolder)
+	write(t, nil, blocked, KeysFolder)
 	b := New(Options{Dirs: []string{blocked}})
 	defer b.Close()
-	if _, err := b.Create(PFX, blocked, keysFolder, "DS1", nil); err == nil {
+	if _, err := b.Create(PFX, blocked, KeysFolder, "DS1", nil); err == nil {
 		t.Error("a file in a file")
 	}
 
@@ -235,7 +235,7 @@ func TestNewFilesAppearWholeAndReplaceNothing(t *testing.T) {
 	if b, err := r.Read(f); err != nil || string(b) != "two" {
 		t.Errorf("%q %v", b, err)
 	}
-	left, err := filepath.Glob(filepath.Join(stick, keysFolder, ".new-*"))
+	left, err := filepath.Glob(filepath.Join(stick, KeysFolder, ".new-*"))
 	if err != nil || len(left) != 0 {
 		t.Error(left, err)
 	}

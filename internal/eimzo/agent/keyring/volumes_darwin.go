@@ -14,7 +14,7 @@ func Volumes() []string {
 	}
 	for _, e := range list {
 		// The link to the system's own disk leads to "/".
-		if e.IsDir() && e.Name() != keysFolder {
+		if e.IsDir() && e.Name() != KeysFolder {
 			all = append(all, filepath.Join("/Volumes", e.Name()))
 		}
 	}

@@ -27,7 +27,7 @@ func children(parents ...string) []string {
 		}
 		all = append(all, p)
 		for _, e := range list {
-			if e.IsDir() && e.Name() != keysFolder {
+			if e.IsDir() && e.Name() != KeysFolder {
 				all = append(all, filepath.Join(p, e.Name()))
 			}
 		}
