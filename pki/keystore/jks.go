@@ -301,7 +301,7 @@ func checkJKSKey(der []byte) error {
 // store or PEM. It returns all keys in it.
 func Open(data []byte, password string) ([]Entry, error) {
 	switch {
-	case isYKS(data):
+	case IsYKS(data):
 		return OpenYKS(data, password)
 	case isJKS(data):
 		store, err := ParseJKS(data, password)
@@ -340,7 +340,7 @@ func parseTrustStore(data []byte, password string, iterations int64) ([]*cert.Ce
 		defer store.wipe()
 		return store.trusted()
 	}
-	if isYKS(data) {
+	if IsYKS(data) {
 		return trustedYKS(data, password)
 	}
 	certs, err := cert.ParseAll(data)

@@ -50,7 +50,8 @@ type yksEntry struct {
 	certs   [][]byte
 }
 
-func isYKS(data []byte) bool {
+// IsYKS tells by its first octets whether a file is a YKS file.
+func IsYKS(data []byte) bool {
 	return len(data) >= 4 && binary.BigEndian.Uint32(data) == yksMagic
 }
 
@@ -60,7 +61,7 @@ func parseYKS(data []byte) (*yks, error) {
 	if len(data) > maxFile {
 		return nil, limitError(what, len(data))
 	}
-	if !isYKS(data) {
+	if !IsYKS(data) {
 		return nil, formatErrorf("no YKS file")
 	}
 	r := jksReader{rest: data[4:]}
