@@ -89,7 +89,7 @@ var rules = []rule{
 	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp"}},
 	{area: "internal/cli", allowed: []string{
 		"gost/...", "pki/...", "verify", "internal/atomicfile", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
-		"internal/inspect", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
+		"internal/inspect", "internal/qr", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
 	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
 
 	// For tests, see TestNothingButTestsImportsTestpki.

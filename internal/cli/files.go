@@ -185,7 +185,13 @@ func (e env) newPassword(file string) (string, error) {
 	if err != nil || ok {
 		return p, err
 	}
-	if p, err = e.ask("New password of the key"); err != nil {
+	return e.askTwice()
+}
+
+// askTwice has a person type a new password twice.
+func (e env) askTwice() (string, error) {
+	p, err := e.ask("New password of the key")
+	if err != nil {
 		return "", err
 	}
 	again, err := e.ask("Once more")

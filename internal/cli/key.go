@@ -24,14 +24,15 @@ import (
 func newKeyCommand(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "key",
-		Short: "Make and look at key files",
-		Long: `Make and look at key files. To see how a file is built and encrypted, without
-its password, use 'imzo inspect'.`,
+		Short: "Make, look at and convert key files",
+		Long: `Make, look at and convert key files: PFX (PKCS#12), YKS (YTKS) and PEM. To see
+how a PFX is built and encrypted, without its password, use 'imzo inspect'.`,
 		Example: `  imzo key new --subject 'CN=IVANOV IVAN,1.2.860.3.16.1.2=30000000000000' -o ivanov.pfx
   imzo key list ~/DSKEYS
-  imzo key info ivanov.pfx`,
+  imzo key info ivanov.pfx
+  imzo key convert ivanov.pfx -o ivanov.yks`,
 	}
-	c.AddCommand(newKeyNew(e), newKeyList(e), newKeyInfo(e))
+	c.AddCommand(newKeyNew(e), newKeyList(e), newKeyInfo(e), newKeyConvert(e), newKeyPassword(e), newKeyRequest(e), newKeyQR(e))
 	return c
 }
 
@@ -46,8 +47,8 @@ func newKeyNew(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new --subject NAME -o FILE",
 		Short: "Make a key with a self-signed certificate",
-		Long: `Make a key with a self-signed certificate, as a PFX file or as PEM. Nobody
-trusts it who does not trust this very certificate: 'imzo verify --trust' takes
+		Long: `Make a key with a self-signed certificate, as a PFX file, as a YKS file (when
+its name ends in .yks) or as PEM. Nobody trusts it who does not trust this very certificate: 'imzo verify --trust' takes
 it. For keys under a CA of your own use 'imzo trust issue'.
 
 The subject is written as E-IMZO shows it: 1.2.860.3.16.1.2 is the PINFL,
@@ -87,8 +88,11 @@ func (k *keyNewFlags) run(e env) error {
 	if name.Empty() {
 		return usagef("--subject is empty; give at least CN=NAME")
 	}
-	if _, err := os.Lstat(k.out); err == nil {
-		return fmt.Errorf("%s: %w; choose another name", k.out, fs.ErrExist)
+	if k.modern && kindOf(k.out) == kindYKS {
+		return usagef("--modern is for PFX files; a YKS file has one cipher only")
+	}
+	if err := absent(k.out); err != nil {
+		return err
 	}
 	key, err := alg.GenerateKey(k.spec, rand.Reader)
 	if err != nil {
@@ -131,11 +135,11 @@ func (k *keyNewFlags) encode(e env, entry keystore.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile := keystore.ProfileJava8
-	if k.modern {
-		profile = keystore.ProfileModern
+	kind := kindPFX
+	if kindOf(k.out) == kindYKS {
+		kind = kindYKS
 	}
-	return keystore.CreatePFX(rand.Reader, []keystore.Entry{entry}, password, profile)
+	return kind.encode([]keystore.Entry{entry}, password, profileFor(k.modern))
 }
 
 // selfSigned makes the certificate of a key that signs documents.
@@ -152,11 +156,13 @@ func selfSigned(key *alg.PrivateKey, name cert.Name, now time.Time, days int) (*
 	}, nil, key)
 }
 
-// listedKey is one key as `imzo key list` shows it.
+// listedKey is one key as `imzo key list` shows it. Only a YKS file shows its
+// certificates without a password.
 type listedKey struct {
-	File  string `json:"file"`
-	Alias string `json:"alias,omitempty"`
-	Error string `json:"error,omitempty"`
+	File        string    `json:"file"`
+	Alias       string    `json:"alias,omitempty"`
+	Certificate *certInfo `json:"certificate,omitempty"`
+	Error       string    `json:"error,omitempty"`
 }
 
 func newKeyList(e env) *cobra.Command {
@@ -164,8 +170,8 @@ func newKeyList(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [FOLDER|FILE...]",
 		Short: "List the keys in folders; no password is needed",
-		Long: `List the aliases of the PFX files in folders (and their DSKEYS subfolders), by
-default of the current folder and of DSKEYS in the home folder. A file that
+		Long: `List the aliases of the PFX and YKS files in folders (and their DSKEYS
+subfolders), by default of the current folder and of DSKEYS in the home folder. A file that
 cannot be read is told on standard error, and when it was named itself the exit
 code is 1.`,
 		Example: "  imzo key list\n  imzo key list --json /media/flash",
@@ -222,7 +228,7 @@ func (e env) printKeys(keys []listedKey, named []string, asJSON bool) error {
 			return err
 		}
 	} else if len(keys) == 0 {
-		fmt.Fprintln(e.stderr, "no PFX files here")
+		fmt.Fprintln(e.stderr, "no PFX or YKS files here")
 	}
 	if failed {
 		return errSilent
@@ -237,32 +243,52 @@ func (e env) listKeys(path string) ([]listedKey, error) {
 	}
 	var keys []listedKey
 	for _, f := range files {
-		aliases, err := e.aliases(f)
+		listed, err := e.listFile(f)
 		if err != nil {
-			keys = append(keys, listedKey{File: f, Error: err.Error()})
+			listed = append(listed, listedKey{File: f, Error: err.Error()})
 		}
-		for _, a := range aliases {
-			keys = append(keys, listedKey{File: f, Alias: a})
-		}
+		keys = append(keys, listed...)
 	}
 	return keys, nil
 }
 
 var errNoAlias = errors.New("no key that can be seen without a password; see 'imzo key info'")
 
-func (e env) aliases(file string) ([]string, error) {
+func (e env) listFile(file string) ([]listedKey, error) {
 	data, err := e.readInput(file)
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := keystore.ListPFX(data)
-	if err == nil && len(aliases) == 0 {
-		err = errNoAlias
+	var keys []listedKey
+	if keystore.IsYKS(data) {
+		items, err := keystore.ListYKS(data)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			k := listedKey{File: file, Alias: item.Alias}
+			if len(item.Chain) > 0 {
+				info := describeCert(item.Chain[0])
+				k.Certificate = &info
+			}
+			keys = append(keys, k)
+		}
+	} else {
+		aliases, err := keystore.ListPFX(data)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range aliases {
+			keys = append(keys, listedKey{File: file, Alias: a})
+		}
 	}
-	return aliases, err
+	if len(keys) == 0 {
+		return nil, errNoAlias
+	}
+	return keys, nil
 }
 
-// keyFiles returns the PFX files of a folder and its DSKEYS subfolder, where
+// keyFiles returns the PFX and YKS files of a folder and its DSKEYS subfolder, where
 // E-IMZO looks for them too; a file stands for itself.
 func keyFiles(path string) ([]string, error) {
 	if path == stdio {
@@ -282,7 +308,7 @@ func keyFiles(path string) ([]string, error) {
 			return nil, err
 		}
 		for _, n := range names {
-			if !n.IsDir() && strings.EqualFold(filepath.Ext(n.Name()), ".pfx") {
+			if ext := strings.ToLower(filepath.Ext(n.Name())); !n.IsDir() && (ext == ".pfx" || ext == ".yks") {
 				files = append(files, filepath.Join(dir, n.Name()))
 			}
 		}
@@ -322,8 +348,8 @@ func newKeyInfo(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "info FILE|-",
 		Short: "Show the keys of a file with their certificates",
-		Long: `Show the keys of a PFX or PEM file with their certificates: the key's own first,
-then its issuers. The private key is opened, so a wrong password is noticed,
+		Long: `Show the keys of a PFX, YKS or PEM file with their certificates: the key's own
+first, then its issuers. The private key is opened, so a wrong password is noticed,
 and never shown.`,
 		Example: "  imzo key info DS1234567890001.pfx\n  imzo key info --password-file pw --json key.pfx",
 		Args:    cobra.ExactArgs(1),

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 
 func TestScriptsAsProcess(t *testing.T) {
 	var files []string
-	for _, name := range []string{"usage", "sign", "detached", "tampered", "password", "key", "hash", "apikey", "bench"} {
+	for _, name := range []string{"usage", "sign", "detached", "tampered", "password", "key", "key_convert", "key_password", "key_request", "key_qr", "hash", "apikey", "bench"} {
 		files = append(files, "testdata/script/"+name+".txtar")
 	}
 	runScripts(t, files, asProcess)

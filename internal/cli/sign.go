@@ -26,7 +26,7 @@ type keyFlags struct {
 }
 
 func (k *keyFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&k.file, "key", "", "`FILE` with the key: PFX, or PEM with key and certificates")
+	c.Flags().StringVar(&k.file, "key", "", "`FILE` with the key: PFX, YKS, or PEM with key and certificates")
 	c.Flags().StringVar(&k.passwordFile, "password-file", "", passwordFileHelp)
 	c.Flags().StringVar(&k.alias, "alias", "", "which key, when the file holds several: the `ALIAS` or a part of it")
 	if err := c.MarkFlagRequired("key"); err != nil {
@@ -34,35 +34,53 @@ func (k *keyFlags) register(c *cobra.Command) {
 	}
 }
 
-// openAll reads every key of the file; only a file that needs a password asks
+// keyFile is a key file that was opened.
+type keyFile struct {
+	data    []byte
+	entries []keystore.Entry // one or more
+	// password is "" for PEM that is not encrypted.
+	password  string
+	encrypted bool
+}
+
+// wipe clears the keys.
+func (f *keyFile) wipe() {
+	for _, entry := range f.entries {
+		entry.Key.Wipe()
+	}
+}
+
+// openFile reads every key of the file; only a file that needs a password asks
 // for one.
-func (k *keyFlags) openAll(e env) ([]keystore.Entry, error) {
+func (k *keyFlags) openFile(e env) (*keyFile, error) {
 	data, err := e.readInput(k.file)
 	if err != nil {
 		return nil, err
 	}
-	isPEM := bytes.Contains(data, []byte("-----BEGIN "))
-	var password string
-	if !isPEM || bytes.Contains(data, []byte("ENCRYPTED")) {
-		if password, err = e.readPassword(k.passwordFile, "Password of "+k.file); err != nil {
+	f := &keyFile{data: data, encrypted: !isPEM(data) || bytes.Contains(data, []byte("ENCRYPTED"))}
+	if f.encrypted {
+		if f.password, err = e.readPassword(k.passwordFile, "Password of "+k.file); err != nil {
 			return nil, err
 		}
 	}
-	var entries []keystore.Entry
-	if isPEM {
-		var entry keystore.Entry
-		entry, err = keystore.OpenPEM(data, password)
-		entries = []keystore.Entry{entry}
-	} else {
-		entries, err = keystore.OpenPFX(data, password)
-	}
-	if err != nil {
+	if f.entries, err = keystore.Open(data, f.password); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.file, err)
 	}
-	if len(entries) == 0 {
+	if len(f.entries) == 0 {
 		return nil, fmt.Errorf("%s: no private key", k.file)
 	}
-	return entries, nil
+	return f, nil
+}
+
+func isPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }
+
+// openAll is openFile for those who need the keys alone.
+func (k *keyFlags) openAll(e env) ([]keystore.Entry, error) {
+	f, err := k.openFile(e)
+	if err != nil {
+		return nil, err
+	}
+	return f.entries, nil
 }
 
 // open reads the one key that the flags name, which has a certificate.
