@@ -200,12 +200,17 @@ func (w *extensionWriter) add(oid ber.OID, critical bool, value []byte) {
 	w.list = append(w.list, ber.Sequence(append(parts, ber.OctetString(value))...))
 }
 
-// addAuthorityKeyID writes what is known of the issuer: its key identifier
-// if it has one, and on request its issuer and serial number.
+// addAuthorityKeyID writes what is known of the issuer: its key identifier, and
+// on request its issuer and serial number. A version 1 certificate names no
+// identifier, and its key has one all the same (RFC 5280 4.2.1.1).
 func (t *Template) addAuthorityKeyID(w *extensionWriter, issuer *Certificate) {
+	keyID := issuer.SubjectKeyID
+	if keyID == nil && issuer.Version == 1 {
+		keyID = issuer.PublicKey.KeyID()
+	}
 	var parts [][]byte
-	if issuer.SubjectKeyID != nil {
-		parts = append(parts, ber.Tagged(ber.Context(0), issuer.SubjectKeyID))
+	if keyID != nil {
+		parts = append(parts, ber.Tagged(ber.Context(0), keyID))
 	}
 	if t.AuthorityIssuerSerial {
 		parts = append(parts,

@@ -255,6 +255,33 @@ func TestNoticedPoliciesStandInCertificates(t *testing.T) {
 	}
 }
 
+// TestCertificatesUnderAVersion1RootNameItsKey: the shape of E-IMZO's temporary
+// chains, whose root has no extensions.
+func TestCertificatesUnderAVersion1RootNameItsKey(t *testing.T) {
+	now := testpki.DefaultNow()
+	create := func(template cert.Template, issuer *cert.Certificate, key *alg.PrivateKey) *cert.Certificate {
+		t.Helper()
+		template.NotBefore, template.NotAfter = now, now.AddDate(0, 0, 7)
+		c, err := cert.Create(rand.Reader, &template, issuer, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	rootKey, caKey := testpki.Key(t, "ozdst"), testpki.Key(t, "ozdst")
+	root := create(cert.Template{Subject: testpki.Name(t, "CN=Temporary Root,L=Tashkent,C=UZ"), Version1: true}, nil, rootKey)
+	ca := create(cert.Template{
+		Subject: testpki.Name(t, "CN=Temporary CA,L=Tashkent,C=UZ"), PublicKey: caKey.PublicKey(),
+		BasicConstraints: &cert.BasicConstraints{IsCA: true}, KeyUsage: cert.KeyUsageCertSign,
+	}, root, rootKey)
+	if root.Version != 1 || len(root.Extensions) != 0 || !bytes.Equal(ca.AuthorityKeyID, rootKey.PublicKey().KeyID()) {
+		t.Errorf("the authority key identifier is %x", ca.AuthorityKeyID)
+	}
+	if _, err := cert.BuildPath(ca, cert.PathOptions{Anchors: cert.NewPool(root), At: now}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBouncyCastleReadsOurRequestsAndWritesTheSame(t *testing.T) {
 	bc := peer.BouncyCastle(t).Start(t, "RequestPeer", "testdata/RequestPeer.java", "../ocsp/testdata/Family.java")
 	b64 := base64.StdEncoding.EncodeToString
