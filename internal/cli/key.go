@@ -26,7 +26,7 @@ func newKeyCommand(e env) *cobra.Command {
 		Use:   "key",
 		Short: "Make, look at and convert key files",
 		Long: `Make, look at and convert key files: PFX (PKCS#12), YKS (YTKS) and PEM. To see
-how a PFX is built and encrypted, without its password, use 'imzo inspect'.`,
+how a file is built and encrypted, without its password, use 'imzo inspect'.`,
 		Example: `  imzo key new --subject 'CN=IVANOV IVAN,1.2.860.3.16.1.2=30000000000000' -o ivanov.pfx
   imzo key list ~/DSKEYS
   imzo key info ivanov.pfx

@@ -5,16 +5,24 @@ import (
 
 	"imzo/pki/alg"
 	"imzo/pki/ber"
+	"imzo/pki/keystore"
 )
 
-// Describe returns the tree of a file: binary, base64, or PEM with any number
-// of blocks. What it does not recognise, or what is not what it looks like,
+// Describe returns the tree of a file: binary, base64, PEM with any number of
+// blocks, or YKS. What it does not recognise, or what is not what it looks like,
 // becomes a plain ASN.1 tree.
 //
 // The password is for key files; "" leaves them closed, and shows only what
 // they tell without it. The error wraps keystore.ErrPassword when it does not
-// fit, and tells otherwise that the file is neither BER, PEM nor base64.
+// fit, and tells otherwise that the file is neither BER, PEM, base64 nor YKS.
 func Describe(data []byte, password string) (*Node, error) {
+	if keystore.IsYKS(data) {
+		root, err := describeYKS(data, password)
+		if err == nil {
+			root.bound(maxNodes)
+		}
+		return root, err
+	}
 	parts, err := split(data)
 	if err != nil {
 		return nil, err

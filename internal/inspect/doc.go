@@ -1,6 +1,6 @@
 // Package inspect makes a readable tree of PKI files: certificates, CMS
 // documents (RFC 5652), timestamps (RFC 3161), OCSP messages (RFC 6960), CRLs
-// (RFC 5280), key files (RFC 7292, RFC 5208), and of any other BER as a plain
+// (RFC 5280), key files (RFC 7292, RFC 5208, YKS), and of any other BER as a plain
 // ASN.1 tree.
 //
 //	tree, err := inspect.Describe(data, "")

@@ -129,6 +129,7 @@ func remakeKeys(t *testing.T, user testpki.Entity) {
 	java8 := octets(keystore.CreatePFX(rand.Reader, []keystore.Entry{entry}, testPassword, keystore.ProfileJava8))
 	save(t, "java8.pfx", java8)
 	save(t, "modern.pfx", octets(keystore.CreatePFX(rand.Reader, []keystore.Entry{entry}, testPassword, keystore.ProfileModern)))
+	save(t, "key.yks", octets(keystore.CreateYKS(rand.Reader, []keystore.Entry{entry}, testPassword)))
 	save(t, "ozdst.key", octets(keystore.MarshalPKCS8(user.Key)))
 	save(t, "chain.pem", octets(keystore.EncodePEM(rand.Reader, entry, "")))
 	save(t, "encrypted.pem", octets(keystore.EncodePEM(rand.Reader, keystore.Entry{Key: user.Key}, testPassword)))
