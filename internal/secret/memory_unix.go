@@ -2,17 +2,9 @@
 
 package secret
 
-import (
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// allocate takes whole pages from the system: memory of the garbage collector
-// may be copied, and a lock holds for pages.
-func allocate(n int) ([]byte, error) {
-	page := os.Getpagesize()
-	size := (n/page + 1) * page
+func allocate(size int) ([]byte, error) {
 	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 }
 

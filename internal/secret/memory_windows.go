@@ -1,18 +1,13 @@
 package secret
 
 import (
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
 )
 
-// allocate takes whole pages from the system: memory of the garbage collector
-// may be copied, and a lock holds for pages.
-func allocate(n int) ([]byte, error) {
-	page := os.Getpagesize()
-	size := uintptr((n/page + 1) * page)
-	address, err := windows.VirtualAlloc(0, size, windows.MEM_COMMIT|windows.MEM_RESERVE, windows.PAGE_READWRITE)
+func allocate(size int) ([]byte, error) {
+	address, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_COMMIT|windows.MEM_RESERVE, windows.PAGE_READWRITE)
 	if err != nil {
 		return nil, err
 	}
@@ -31,3 +26,6 @@ func release(region []byte, locked bool) {
 	}
 	_ = windows.VirtualFree(start(region), 0, windows.MEM_RELEASE)
 }
+
+// exclude has nothing to do, see [HardenProcess].
+func exclude([]byte) {}

@@ -8,7 +8,7 @@
 //
 // What it does not do: it cannot wipe copies that others make. A library that
 // takes a string gets one from [Secret.Text], which lives until the garbage
-// collector reuses its memory.
+// collector reuses its memory. Hibernation writes locked memory to disk too.
 package secret
 
 import (
@@ -20,76 +20,91 @@ import (
 )
 
 // Secret is a password or PIN. Its methods may be called from several
-// goroutines; the zero value is an empty secret. It must not be copied.
+// goroutines; the zero value and nil are empty secrets. It must not be copied.
 type Secret struct {
-	mu     sync.Mutex
-	region []byte // of the system, nil when it had none for us
-	text   []byte
-	locked bool
+	mu sync.Mutex
+	// A pointer, so that also what prints a struct by its fields shows an
+	// address.
+	held *block
 }
 
 // New takes the octets of text, which are wiped.
 func New(text []byte) *Secret {
 	s := &Secret{}
-	if region, err := allocate(len(text)); err == nil {
-		s.region, s.text = region, region[:len(text)]
-		s.locked = lock(region) == nil
-	} else {
-		s.text = make([]byte, len(text))
-	}
-	copy(s.text, text)
+	s.fill(text)
 	Wipe(text)
-	runtime.SetFinalizer(s, (*Secret).Wipe) // for those that nobody wiped
 	return s
 }
 
-// Use calls f with the octets, which are valid until f returns.
+// fill gives a new secret its octets.
+func (s *Secret) fill(text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	s.held = memory.take(len(text))
+	copy(s.held.text, text)
+	runtime.SetFinalizer(s, (*Secret).Wipe) // for those that nobody wiped
+}
+
+// octets are those held. The caller has the lock.
+func (s *Secret) octets() []byte {
+	if s.held == nil {
+		return nil
+	}
+	return s.held.text
+}
+
+// Use calls f with the octets, which are valid until f returns. f must not
+// change them, nor call methods of s.
 func (s *Secret) Use(f func(text []byte)) {
+	if s == nil {
+		f(nil)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f(s.text)
+	f(s.octets())
 }
 
 // Text is a copy for libraries that want a string. It cannot be wiped: take it
 // late and let go of it soon.
-func (s *Secret) Text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return string(s.text)
+func (s *Secret) Text() (text string) {
+	s.Use(func(b []byte) { text = string(b) })
+	return text
 }
 
 // Empty tells whether there is nothing in it.
-func (s *Secret) Empty() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.text) == 0
+func (s *Secret) Empty() (empty bool) {
+	s.Use(func(b []byte) { empty = len(b) == 0 })
+	return empty
 }
 
 // Equal tells in constant time whether o has the same octets; how many there
 // are is no secret.
-func (s *Secret) Equal(o *Secret) bool {
-	if s == o {
-		return true
-	}
+func (s *Secret) Equal(o *Secret) (equal bool) {
+	// Not one lock inside the other: a.Equal(b) may meet b.Equal(a).
 	other := o.Clone()
 	defer other.Wipe()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return subtle.ConstantTimeCompare(s.text, other.text) == 1
+	s.Use(func(b []byte) { equal = subtle.ConstantTimeCompare(b, other.octets()) == 1 })
+	return equal
 }
 
 // Clone is a copy with a life of its own.
 func (s *Secret) Clone() *Secret {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return New(append(make([]byte, 0, len(s.text)), s.text...))
+	c := &Secret{}
+	s.Use(c.fill)
+	return c
 }
 
-// Locked tells whether the system keeps the secret out of swap.
+// Locked tells whether the system keeps the secret out of swap. There may be
+// too little memory that it would lock; the secret is as usable then.
 func (s *Secret) Locked() bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.locked
+	return s.held != nil && s.held.page != nil && s.held.page.locked
 }
 
 // Wipe overwrites the secret and gives its memory back. It is empty then.
@@ -99,32 +114,45 @@ func (s *Secret) Wipe() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	Wipe(s.text)
-	if s.region != nil {
-		release(s.region, s.locked)
+	if s.held != nil {
+		memory.give(s.held)
+		s.held = nil
+		runtime.SetFinalizer(s, nil)
 	}
-	s.region, s.text, s.locked = nil, nil, false
 }
 
 // Wipe overwrites b.
+//
+//go:noinline
 func Wipe(b []byte) {
+	// Not inlined, so the compiler cannot see that nobody reads b afterwards.
 	clear(b)
-	runtime.KeepAlive(&b)
+	runtime.KeepAlive(b)
 }
 
 const redacted = "[secret]"
 
-// String, GoString, Format, MarshalText and LogValue show nothing.
+var (
+	_ fmt.Stringer   = (*Secret)(nil)
+	_ fmt.GoStringer = (*Secret)(nil)
+	_ fmt.Formatter  = (*Secret)(nil)
+	_ slog.LogValuer = (*Secret)(nil)
+)
+
+// String implements fmt.Stringer and shows nothing.
 func (s *Secret) String() string { return redacted }
 
-// GoString implements fmt.GoStringer.
+// GoString implements fmt.GoStringer and shows nothing.
 func (s *Secret) GoString() string { return redacted }
 
 // Format implements fmt.Formatter, so that no verb reaches the fields.
 func (s *Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-// MarshalText implements encoding.TextMarshaler, and with it JSON.
+// MarshalText implements encoding.TextMarshaler and shows nothing.
 func (s *Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// LogValue implements slog.LogValuer.
+// MarshalJSON implements json.Marshaler and shows nothing.
+func (s *Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// LogValue implements slog.LogValuer and shows nothing.
 func (s *Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
