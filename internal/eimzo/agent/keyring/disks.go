@@ -1,12 +1,15 @@
 package keyring
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // KeysFolder is the folder of a disk that E-IMZO keeps keys in.
@@ -24,6 +27,16 @@ var (
 	ErrSize    = errors.New("the file is too large for a key file")
 )
 
+// Home is the folder DSKEYS in the person's home, for Options.Dirs. The
+// original does not look there.
+func Home() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	return []string{filepath.Join(home, KeysFolder)}
+}
+
 // disk is a folder in which keys are looked for, itself and its DSKEYS.
 type disk string
 
@@ -36,27 +49,128 @@ func (d disk) name() string {
 	return s
 }
 
-// disks lists the folders there are now, each once.
-func (r *Ring) disks() []disk {
-	var all []disk
-	add := func(path string) {
-		path, err := filepath.Abs(path)
-		if err != nil {
-			return
-		}
-		if info, err := os.Stat(path); err == nil && info.IsDir() && !slices.Contains(all, disk(path)) {
-			all = append(all, disk(path))
-		}
+// is tells whether a page means the disk by a clean path.
+func (d disk) is(path string) bool {
+	return string(d) == path || runtime.GOOS == "windows" && strings.EqualFold(string(d), path)
+}
+
+// place is a folder of keys: a disk, or the DSKEYS on it.
+type place struct {
+	disk disk
+	keys bool
+}
+
+// path is "" or "DSKEYS", as pages know it.
+func (p place) path() string {
+	if p.keys {
+		return KeysFolder
 	}
-	for _, dir := range r.options.Dirs {
-		add(dir)
+	return ""
+}
+
+func (p place) folder() string { return filepath.Join(string(p.disk), p.path()) }
+
+// open opens the folder. DSKEYS must be a folder: on the stick of a stranger a
+// link may lead anywhere. The disk itself is what the person or the system
+// named, link or not.
+func (p place) open() (*os.Root, error) {
+	root, err := os.OpenRoot(string(p.disk))
+	if err != nil || !p.keys {
+		return root, err
 	}
+	defer root.Close()
+	info, err := root.Lstat(KeysFolder)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fs.ErrNotExist
+	}
+	return root.OpenRoot(KeysFolder)
+}
+
+// candidates are the disks that there may be, each once.
+func (r *Ring) candidates() []disk {
+	paths := slices.Clone(r.options.Dirs)
 	if r.options.Roots != nil {
-		for _, root := range r.options.Roots() {
-			add(root)
+		paths = append(paths, r.options.Roots()...)
+	}
+	var all []disk
+	for _, path := range paths {
+		if abs, err := filepath.Abs(path); err == nil && !slices.Contains(all, disk(abs)) {
+			all = append(all, disk(abs))
 		}
 	}
 	return all
+}
+
+// patience is how long a disk may take to answer: one that sleeps wakes up in
+// that time, one of a network that is gone never answers.
+const patience = 5 * time.Second
+
+// probe asks the system about a disk.
+type probe struct {
+	since time.Time
+	done  chan struct{}
+	info  fs.FileInfo // nil when there is no such folder
+}
+
+// look tells which of the disks there are: nil for one that is missing, or does
+// not answer. That one costs a goroutine and the patience of one caller, not of
+// each.
+func (r *Ring) look(all []disk) []fs.FileInfo {
+	probes := make([]*probe, len(all))
+	r.probing.Lock()
+	for i, d := range all {
+		p := r.probes[d]
+		if p == nil {
+			p = &probe{since: time.Now(), done: make(chan struct{})}
+			r.probes[d] = p
+			go func() {
+				if info, err := r.stat(string(d)); err == nil && info.IsDir() {
+					p.info = info
+				}
+				r.probing.Lock()
+				delete(r.probes, d)
+				r.probing.Unlock()
+				close(p.done)
+			}()
+		}
+		probes[i] = p
+	}
+	r.probing.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
+	defer cancel()
+	found := make([]fs.FileInfo, len(all))
+	for i, p := range probes {
+		if time.Since(p.since) < r.patience {
+			select {
+			case <-p.done:
+			case <-ctx.Done():
+			}
+		}
+		select {
+		case <-p.done:
+			found[i] = p.info
+		default:
+			r.log.Debug("a disk does not answer", "disk", string(all[i]))
+		}
+	}
+	return found
+}
+
+// disks lists the disks there are now, each once whatever names it has.
+func (r *Ring) disks() []disk {
+	all := r.candidates()
+	var disks []disk
+	var seen []fs.FileInfo
+	for i, info := range r.look(all) {
+		if info == nil || slices.ContainsFunc(seen, func(s fs.FileInfo) bool { return os.SameFile(s, info) }) {
+			continue
+		}
+		disks, seen = append(disks, all[i]), append(seen, info)
+	}
+	return disks
 }
 
 // Disks lists the disks as pages know them: those there are, and their DSKEYS
@@ -64,134 +178,47 @@ func (r *Ring) disks() []disk {
 func (r *Ring) Disks() []string {
 	names := []string{}
 	for _, d := range r.disks() {
-		names = append(names, d.name())
-		sub := disk(filepath.Join(string(d), KeysFolder))
-		if info, err := os.Stat(string(sub)); err == nil && info.IsDir() && !slices.Contains(names, sub.name()) {
-			names = append(names, sub.name())
+		for _, p := range []place{{d, false}, {d, true}} {
+			name := disk(p.folder()).name()
+			if slices.Contains(names, name) {
+				continue
+			}
+			if root, err := p.open(); err == nil {
+				root.Close()
+				names = append(names, name)
+			}
 		}
 	}
 	return names
 }
 
-// folder finds the folder that disk and path name. Pages send back what they
+// place finds the folder that disk and path name. Pages send back what they
 // were given; a disk may also be the DSKEYS folder itself.
-func (r *Ring) folder(name, path string) (string, error) {
+func (r *Ring) place(name, path string) (place, error) {
 	if path != "" && path != KeysFolder {
-		return "", ErrPath
+		return place{}, ErrPath
 	}
 	if name == "" || !filepath.IsAbs(name) || strings.ContainsRune(name, 0) {
-		return "", ErrDisk
+		return place{}, ErrDisk
 	}
-	wanted := disk(filepath.Clean(name))
-	for _, d := range r.disks() {
-		if wanted == d {
-			return filepath.Join(string(d), path), nil
-		}
-		if sub := filepath.Join(string(d), KeysFolder); string(wanted) == sub && path == "" {
-			return sub, nil
-		}
+	wanted := filepath.Clean(name)
+	all := r.candidates()
+	found := place{keys: path != ""}
+	i := slices.IndexFunc(all, func(d disk) bool { return d.is(wanted) })
+	if i < 0 && path == "" && filepath.Base(wanted) == KeysFolder {
+		found.keys = true
+		i = slices.IndexFunc(all, func(d disk) bool { return d.is(filepath.Dir(wanted)) })
 	}
-	return "", ErrDisk
+	if i < 0 || r.look(all[i : i+1])[0] == nil {
+		return place{}, ErrDisk
+	}
+	found.disk = all[i]
+	return found, nil
 }
 
 // CheckFolder tells whether disk and path name a folder for keys: [ErrPath] or
-// [ErrDisk].
+// [ErrDisk]. The DSKEYS folder of a disk need not be there yet.
 func (r *Ring) CheckFolder(disk, path string) error {
-	_, err := r.folder(disk, path)
+	_, err := r.place(disk, path)
 	return err
-}
-
-// maxName bounds the name of a file without its extension.
-const maxName = 200
-
-// checkName refuses what could mean another file than one of the folder: on
-// any system what would on one of them, since keys travel on memory sticks.
-func checkName(name string) error {
-	if name == "" || len(name) > maxName || strings.ContainsAny(name, "/\\:*?\"<>|") || strings.HasPrefix(name, ".") {
-		return ErrName
-	}
-	for _, c := range name {
-		if c < ' ' || c == 0x7f || c == 0xfffd {
-			return ErrName
-		}
-	}
-	switch base, _, _ := strings.Cut(strings.ToUpper(name), "."); strings.TrimRight(base, " ") {
-	case "CON", "PRN", "AUX", "NUL":
-		return ErrName
-	default:
-		if len(base) == 4 && (strings.HasPrefix(base, "COM") || strings.HasPrefix(base, "LPT")) && base[3] >= '0' && base[3] <= '9' {
-			return ErrName
-		}
-	}
-	return nil
-}
-
-// NewName checks the name of a file that is to be made: [0-9A-Z]+, as the
-// original does.
-func NewName(name string) error {
-	if name == "" || len(name) > maxName || strings.Trim(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return ErrName
-	}
-	return checkName(name)
-}
-
-// maxFiles bounds what is looked at in one folder.
-const maxFiles = 10_000
-
-// entries lists the files of a kind in a folder, by name: regular ones only,
-// whatever links lead to them as long as they stay in the folder.
-func entries(folder string, k *Kind) ([]fs.DirEntry, error) {
-	// On a stick of a stranger a link may lead anywhere.
-	if info, err := os.Lstat(folder); err != nil || filepath.Base(folder) == KeysFolder && !info.IsDir() {
-		return nil, fs.ErrNotExist
-	}
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	all, err := dir.ReadDir(maxFiles)
-	if err != nil && len(all) == 0 {
-		return nil, err
-	}
-	all = slices.DeleteFunc(all, func(e fs.DirEntry) bool {
-		return !strings.EqualFold(filepath.Ext(e.Name()), k.Extension) || e.IsDir() || e.Type()&^(fs.ModeSymlink) != 0
-	})
-	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return all, nil
-}
-
-func stem(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) }
-
-// File is a key file: a name in a folder, so that no link leads elsewhere.
-type File struct{ Folder, Name string }
-
-// Path is where the file is.
-func (f File) Path() string { return filepath.Join(f.Folder, f.Name) }
-
-// Locate finds the file that a page names. Errors are [ErrPath], [ErrDisk],
-// [ErrName] and [ErrMissing].
-func (r *Ring) Locate(k *Kind, disk, path, name string) (File, error) {
-	folder, err := r.folder(disk, path)
-	if err != nil {
-		return File{}, err
-	}
-	if err := checkName(name); err != nil {
-		return File{}, err
-	}
-	list, err := entries(folder, k)
-	if err != nil {
-		return File{}, ErrMissing
-	}
-	found := File{Folder: folder}
-	for _, e := range list {
-		// "a.pfx" before "a.PFX", where a system tells them apart.
-		if stem(e.Name()) == name && (found.Name == "" || e.Name() == name+k.Extension) {
-			found.Name = e.Name()
-		}
-	}
-	if found.Name == "" {
-		return File{}, ErrMissing
-	}
-	return found, nil
 }

@@ -2,259 +2,215 @@ package keyring
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"imzo/internal/atomicfile"
-	"imzo/pki/cert"
-	"imzo/pki/keystore"
 )
 
 // maxFile bounds a key file: one with a key and its chain has 5 KiB.
 const maxFile = 1 << 20
 
-// Kind is a kind of key file.
-type Kind struct {
-	Extension string // with the dot, in lower case
-	// List describes the keys in a file, without a password.
-	List func(data []byte) ([]Listed, error)
-}
+// File is a key file: a name in a folder of keys.
+type File struct{ Folder, Name string }
 
-// Listed is a key in a file.
-type Listed struct {
-	Alias       string
-	Certificate *cert.Certificate // nil where the file hides it
-}
+// Path is where the file is.
+func (f File) Path() string { return filepath.Join(f.Folder, f.Name) }
 
-// PFX are PKCS#12 files, which show only the aliases.
-var PFX = &Kind{Extension: ".pfx", List: func(data []byte) ([]Listed, error) {
-	aliases, err := keystore.ListPFX(data)
+// Locate finds the file that a page names. Errors are [ErrPath], [ErrDisk],
+// [ErrName] and [ErrMissing].
+func (r *Ring) Locate(k *Kind, disk, path, name string) (File, error) {
+	p, err := r.place(disk, path)
 	if err != nil {
-		return nil, err
+		return File{}, err
 	}
-	var list []Listed
-	for _, a := range aliases {
-		list = append(list, Listed{Alias: a})
+	if err := checkName(name); err != nil {
+		return File{}, err
 	}
-	return list, nil
-}}
-
-// YKS are YTKS-2 files, which show the certificates.
-var YKS = &Kind{Extension: ".yks", List: func(data []byte) ([]Listed, error) {
-	items, err := keystore.ListYKS(data)
+	root, err := p.open()
 	if err != nil {
-		return nil, err
+		return File{}, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	var list []Listed
-	for _, i := range items {
-		l := Listed{Alias: i.Alias}
-		if len(i.Chain) > 0 {
-			l.Certificate = i.Chain[0]
-		}
-		list = append(list, l)
-	}
-	return list, nil
-}}
-
-// Item is a key that a page can load.
-type Item struct {
-	Disk, Path, Name string
-	Listed
-}
-
-// List lists the keys of a disk, or of all for "". Files that cannot be read
-// are left out, as the original does. The error is [ErrDisk].
-func (r *Ring) List(k *Kind, name string) ([]Item, error) {
-	items := []Item{}
-	if name != "" {
-		folder, err := r.folder(name, "")
-		if err != nil {
-			return nil, err
-		}
-		items = r.listFolder(items, k, disk(folder).name(), "", folder)
-		if filepath.Base(folder) != KeysFolder || r.isDisk(folder) {
-			items = r.listFolder(items, k, disk(folder).name(), KeysFolder, filepath.Join(folder, KeysFolder))
-		}
-		return items, nil
-	}
-	seen := map[string]bool{}
-	for _, d := range r.disks() {
-		for _, path := range []string{"", KeysFolder} {
-			folder := filepath.Join(string(d), path)
-			if seen[folder] {
-				continue
-			}
-			seen[folder] = true
-			items = r.listFolder(items, k, d.name(), path, folder)
+	defer root.Close()
+	// As it is on the disk, which may not tell capitals from small letters.
+	names, _, err := keyFiles(root, k)
+	for _, n := range names {
+		if stem(n) == name {
+			return File{p.folder(), n}, nil
 		}
 	}
-	return items, nil
-}
-
-func (r *Ring) isDisk(folder string) bool {
-	for _, d := range r.disks() {
-		if string(d) == folder {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Ring) listFolder(items []Item, k *Kind, name, path, folder string) []Item {
-	list, err := entries(folder, k)
 	if err != nil {
-		return items
+		return File{}, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	for _, e := range list {
-		if checkName(stem(e.Name())) != nil {
-			continue // nobody could load it
-		}
-		for _, l := range r.listFile(k, File{folder, e.Name()}) {
-			items = append(items, Item{name, path, stem(e.Name()), l})
-		}
-	}
-	return items
+	return File{}, ErrMissing
 }
 
-// listed is what a file had in it when it had this size and time.
-type listed struct {
-	size int64
-	time time.Time
-	keys []Listed
-}
-
-// listFile reads a file, or takes from memory what was in it.
-func (r *Ring) listFile(k *Kind, f File) []Listed {
-	data, info, err := read(f, func(info fs.FileInfo) bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		was, ok := r.read[f]
-		return ok && was.size == info.Size() && was.time.Equal(info.ModTime())
-	})
+// open opens the folder of a file, which must still be one of keys.
+func (r *Ring) open(f File) (*os.Root, error) {
+	p, err := r.place(f.Folder, "")
+	if err != nil || checkName(stem(f.Name)) != nil || strings.ContainsAny(filepath.Ext(f.Name), `/\:`) {
+		return nil, ErrMissing
+	}
+	root, err := p.open()
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if data == nil {
-		return r.read[f].keys
-	}
-	keys, err := k.List(data)
-	if err != nil {
-		keys = nil // and it is not read again until it changes
-	}
-	if len(r.read) >= maxFiles {
-		clear(r.read)
-	}
-	r.read[f] = listed{info.Size(), info.ModTime(), keys}
-	return keys
+	return root, nil
 }
 
 // Read reads a key file. The error is [ErrMissing] or [ErrSize].
 func (r *Ring) Read(f File) ([]byte, error) {
-	data, _, err := read(f, func(fs.FileInfo) bool { return false })
-	return data, err
-}
-
-// read reads a regular file of the folder: no device and no pipe, which might
-// hang, and no link that leads out of the folder. Where known says so the
-// content is left out.
-func read(f File, known func(fs.FileInfo) bool) ([]byte, fs.FileInfo, error) {
-	root, err := os.OpenRoot(f.Folder)
+	root, err := r.open(f)
 	if err != nil {
-		return nil, nil, ErrMissing
+		return nil, err
 	}
 	defer root.Close()
-	file, err := root.OpenFile(f.Name, os.O_RDONLY|nonblock, 0)
+	if _, err := keyInfo(root, f.Name); err != nil {
+		return nil, err
+	}
+	return readKey(root, f.Name)
+}
+
+// keyInfo looks at a file before it is opened: a device may do something then,
+// and a link leads elsewhere.
+func keyInfo(root *os.Root, name string) (fs.FileInfo, error) {
+	info, err := root.Lstat(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, ErrMissing
+	}
+	if info.Size() > maxFile {
+		return nil, ErrSize
+	}
+	return info, nil
+}
+
+// readKey reads a file that was looked at. Should it be another by now, it is
+// one of the folder still, and a pipe does not hang us.
+func readKey(root *os.Root, name string) ([]byte, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, nil, ErrMissing
-	}
-	if info.Size() > maxFile {
-		return nil, nil, ErrSize
-	}
-	if known(info) {
-		return nil, info, nil
+		return nil, ErrMissing
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrMissing, err)
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
 	if len(data) > maxFile {
-		return nil, nil, ErrSize
+		return nil, ErrSize
 	}
-	return data, info, nil
+	return data, nil
 }
 
 // Create makes a new file, in a DSKEYS folder that is made where it is missing.
 // It is there whole or not at all. Errors are those of [Ring.Locate] but
-// ErrMissing, [ErrExists] and [ErrFolder].
+// ErrMissing, [ErrExists], [ErrFolder] and [ErrSize].
 func (r *Ring) Create(k *Kind, disk, path, name string, data []byte) (File, error) {
-	folder, err := r.folder(disk, path)
+	p, err := r.place(disk, path)
 	if err != nil {
 		return File{}, err
 	}
 	if err := NewName(name); err != nil {
 		return File{}, err
 	}
-	if _, err := r.Locate(k, disk, path, name); err == nil {
-		return File{}, ErrExists
+	if len(data) > maxFile {
+		return File{}, ErrSize
 	}
-	if path != "" {
-		if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return File{}, fmt.Errorf("%w: %w", ErrFolder, err)
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	root, err := p.make()
+	if err != nil {
+		return File{}, fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	defer root.Close()
+	names, _, err := keyFiles(root, k)
+	if err != nil {
+		return File{}, err
+	}
+	for _, n := range names {
+		if stem(n) == name {
+			return File{}, ErrExists
 		}
 	}
-	f := File{folder, name + k.Extension}
-	err = atomicfile.Create(f.Path(), data, 0o600)
+	f := File{p.folder(), name + k.Extension}
+	r.tidy(root)
+	err = atomicfile.CreateIn(root, f.Name, data, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return File{}, ErrExists
 	}
 	return f, err
 }
 
+// make opens the folder, which it makes where it is missing.
+func (p place) make() (*os.Root, error) {
+	if p.keys {
+		root, err := os.OpenRoot(string(p.disk))
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		if err := root.Mkdir(KeysFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+	}
+	return p.open()
+}
+
 // Replace puts new content in the place of what was read from the file: the
-// one or the other is there at any time. [ErrChanged] tells that somebody else
-// has changed it.
+// one or the other is there at any time, of the same mode and owner. Errors are
+// [ErrChanged], when somebody else has changed it since, [ErrMissing] and
+// [ErrSize]; after any error but one of syncing the file is as it was.
 func (r *Ring) Replace(f File, was, data []byte) error {
-	now, err := r.Read(f)
-	if err != nil {
-		return err
+	if len(data) > maxFile {
+		return ErrSize
 	}
-	if !bytes.Equal(now, was) {
-		return ErrChanged
-	}
-	root, err := os.OpenRoot(f.Folder)
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	root, err := r.open(f)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	info, err := root.Stat(f.Name)
-	if err != nil {
+	unchanged := func() error {
+		if _, err := keyInfo(root, f.Name); err != nil {
+			return err
+		}
+		if now, err := readKey(root, f.Name); err != nil {
+			return err
+		} else if !bytes.Equal(now, was) {
+			return ErrChanged
+		}
+		return nil
+	}
+	if err := unchanged(); err != nil {
 		return err
 	}
-	name := ".new-" + rand.Text()
-	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	r.tidy(root)
+	err = atomicfile.ReplaceIn(root, f.Name, data, unchanged)
+	r.keeping.Lock()
+	r.dropKept(f)
+	r.keeping.Unlock()
+	return err
+}
+
+// tidy removes what a killed agent has left: copies of key files, under the
+// password that the person chose then. Another agent may be at work, but not
+// for an hour.
+func (r *Ring) tidy(root *os.Root) {
+	if err := atomicfile.RemoveAbandoned(root, time.Now().Add(-time.Hour)); err != nil {
+		r.log.Debug("unfinished files are not looked for", "error", err.Error())
 	}
-	defer root.Remove(name) // fails once it is renamed
-	_, err = file.Write(data)
-	if err := errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := root.Rename(name, f.Name); err != nil {
-		return err
-	}
-	return syncFolder(f.Folder)
 }

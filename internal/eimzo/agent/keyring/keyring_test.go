@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,7 +150,7 @@ func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 		{stick, "", "NUL", ErrName},
 		{stick, "", "com1.x", ErrName},
 		{stick, "", "*", ErrName},
-		{stick, "", strings.Repeat("a", 201), ErrName},
+		{stick, "", strings.Repeat("a", maxName+1), ErrName},
 	} {
 		if _, err := r.Locate(PFX, c.disk, c.path, c.name); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%q %q %q: %v, want %v", c.disk, c.path, c.name, err, c.want)
@@ -157,17 +159,91 @@ func TestNoNameLeadsOutOfTheFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return
 	}
-	for name, want := range map[string]bool{"link": false, "relative": false, "loop": false, "inside": true} {
-		f, err := r.Locate(PFX, stick, "", name)
-		if err != nil {
-			t.Fatal(name, err)
+	for _, name := range []string{"link", "relative", "loop", "inside"} {
+		if _, err := r.Locate(PFX, stick, "", name); !errors.Is(err, ErrMissing) {
+			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := r.Read(f); (err == nil) != want {
+		if _, err := r.Read(File{stick, name + ".pfx"}); !errors.Is(err, ErrMissing) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if items, err := r.List(PFX, ""); err != nil || len(items) != 2 { // one and inside
+	if items, err := r.List(PFX, ""); err != nil || len(items) != 1 {
 		t.Errorf("%+v %v", items, err)
+	}
+}
+
+func TestAFileIsReadForAListOnceWhileItStays(t *testing.T) {
+	data, alias := pfx(t)
+	dir := t.TempDir()
+	path := write(t, data, dir, "one.pfx")
+	old := time.Now().Add(-time.Hour)
+	set := func(at time.Time) {
+		t.Helper()
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(old)
+	reads := 0
+	counted := &Kind{Extension: ".pfx", List: func(b []byte) ([]Listed, error) {
+		reads++
+		return PFX.List(b)
+	}}
+	r := New(Options{Dirs: []string{dir}})
+	defer r.Close()
+	list := func(wantReads, wantKeys int) {
+		t.Helper()
+		items, err := r.List(counted, "")
+		if err != nil || len(items) != wantKeys || reads != wantReads {
+			t.Errorf("%d keys after %d reads, want %d after %d; %v", len(items), reads, wantKeys, wantReads, err)
+		}
+		if wantKeys > 0 && items[0].Alias != alias {
+			t.Errorf("%+v", items)
+		}
+	}
+	list(1, 1)
+	list(1, 1)
+	if err := os.WriteFile(path, bytes.Repeat([]byte{1}, len(data)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list(2, 0) // just written, and of the same size: its time may not tell
+	list(3, 0)
+	set(old.Add(time.Minute))
+	list(4, 0)
+	list(4, 0) // that there is nothing in it is remembered too
+}
+
+func TestADiskThatDoesNotAnswerHoldsNobodyUp(t *testing.T) {
+	data, _ := pfx(t)
+	good, gone := t.TempDir(), t.TempDir()
+	write(t, data, good, "one.pfx")
+	r := New(Options{Dirs: []string{gone, good}})
+	defer r.Close()
+	release := make(chan struct{})
+	var asked atomic.Int32
+	r.patience = 50 * time.Millisecond
+	r.stat = func(path string) (fs.FileInfo, error) {
+		if path == gone {
+			asked.Add(1)
+			<-release
+		}
+		return os.Stat(path)
+	}
+	start := time.Now()
+	for range 20 {
+		if items, err := r.List(PFX, ""); err != nil || len(items) != 1 {
+			t.Errorf("%+v %v", items, err)
+		}
+	}
+	if _, err := r.Locate(PFX, gone, "", "one"); !errors.Is(err, ErrDisk) {
+		t.Error(err)
+	}
+	if asked.Load() != 1 || time.Since(start) > 10*time.Second {
+		t.Errorf("asked %d times in %v", asked.Load(), time.Since(start))
+	}
+	close(release)
+	for len(r.Disks()) != 2 {
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -58,15 +61,27 @@ type Options struct {
 	// Global makes ids of use to every page, as in the original.
 	Global bool
 	Now    func() time.Time // nil is time.Now
+	Log    *slog.Logger     // nil discards
 }
 
 // Ring finds keys and remembers sessions. It is safe for use by several
 // goroutines.
 type Ring struct {
-	options Options
+	options  Options
+	log      *slog.Logger
+	stat     func(path string) (fs.FileInfo, error)
+	patience time.Duration // with a disk, see look
+
+	probing sync.Mutex
+	probes  map[disk]*probe // that have not been answered
+
+	keeping    sync.Mutex
+	kept       map[File]kept // what was in files, so that they are read once
+	keptOctets int64
+
+	writing sync.Mutex // of files
 
 	mu        sync.Mutex
-	read      map[File]listed
 	sessions  map[string]*session
 	passwords map[passwordKey]*remembered
 }
@@ -89,7 +104,10 @@ func New(o Options) *Ring {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Ring{options: o, read: map[File]listed{}, sessions: map[string]*session{}, passwords: map[passwordKey]*remembered{}}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Ring{options: o, log: o.Log, stat: os.Stat, patience: patience, probes: map[disk]*probe{}, kept: map[File]kept{}, sessions: map[string]*session{}, passwords: map[passwordKey]*remembered{}}
 }
 
 // Close forgets all passwords and keys.

@@ -3,6 +3,7 @@ package keyring
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Volumes lists /Volumes and what is mounted in it.
@@ -13,8 +14,9 @@ func Volumes() []string {
 		return nil
 	}
 	for _, e := range list {
-		// The link to the system's own disk leads to "/".
-		if e.IsDir() && e.Name() != KeysFolder {
+		// The link to the system's own disk leads to "/", and what begins with
+		// a dot is the system's too.
+		if e.IsDir() && e.Name() != KeysFolder && !strings.HasPrefix(e.Name(), ".") {
 			all = append(all, filepath.Join("/Volumes", e.Name()))
 		}
 	}

@@ -17,7 +17,7 @@ func Volumes() []string {
 }
 
 // children lists the folders in folders, and these themselves, as keys may lie
-// in /media/DSKEYS.
+// in /media/DSKEYS. Links are not followed: they lead to what is listed itself.
 func children(parents ...string) []string {
 	var all []string
 	for _, p := range parents {
