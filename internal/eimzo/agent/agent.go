@@ -36,7 +36,7 @@ type Options struct {
 	// the refusal. It must be set.
 	Allow func(ctx context.Context, from Caller) error
 	// Register takes API keys, as pairs of a domain and its key. It must be
-	// set. An error names the domain whose key is not its own.
+	// set. An [*origin.KeyError] names a domain whose key is not its own.
 	Register func(pairs []string) error
 	// Audit takes one line for each call. It must be set.
 	Audit func(attrs []slog.Attr)
@@ -44,6 +44,9 @@ type Options struct {
 	// be set; the caller closes Keys.
 	Keys     *keyring.Ring
 	Prompter prompt.Prompter
+	// Memory bounds what all messages of pages take together, in octets; 0
+	// is [DefaultMemory].
+	Memory int64
 	// ConfirmEach asks for the password at every signature, whatever the
 	// person let be remembered.
 	ConfirmEach bool
@@ -81,6 +84,10 @@ type Agent struct {
 	now      func() time.Time
 	rand     io.Reader
 	location *time.Location
+
+	ctx    context.Context // until Close
+	stop   context.CancelFunc
+	memory budget // of messages
 
 	handles    handles
 	enrolments enrolments
@@ -121,6 +128,11 @@ func New(o Options) (*Agent, error) {
 	if a.location == nil {
 		a.location = time.Local
 	}
+	a.ctx, a.stop = context.WithCancel(context.Background())
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
+	a.memory.free.Store(o.Memory)
 	a.table = newTable(allPlugins(), o.Compat)
 	return a, nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/origin"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/i18n"
 )
@@ -35,7 +36,7 @@ func newAgent(t testing.TB, options ...func(*Options)) *Agent {
 		Register: func(pairs []string) error {
 			for i := 0; i < len(pairs); i += 2 {
 				if pairs[i+1] != "key of "+pairs[i] {
-					return &APIKeyError{pairs[i]}
+					return &origin.KeyError{Domain: pairs[i]}
 				}
 			}
 			return nil

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,7 +84,12 @@ func newDesk(t *testing.T, options ...func(*Options)) *desk {
 		o.Keys, o.Prompter = d.keys, d.person
 		o.Anchors, o.Revocation = cert.NewPool(pki.Root.Cert), good{pki.Now}
 		o.Location = time.UTC
-		o.Audit = func(attrs []slog.Attr) { fmt.Fprintln(d.audited, attrs) }
+		var mu sync.Mutex
+		o.Audit = func(attrs []slog.Attr) {
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintln(d.audited, attrs)
+		}
 	}}, options...)...)
 	return d
 }

@@ -114,7 +114,7 @@ func (a *Agent) verifyWithID(ctx context.Context, c *call, digest []byte, signat
 	if err != nil {
 		return nil, err
 	}
-	defer u.wipe()
+	defer u.Wipe()
 	if len(u.Chain) == 0 {
 		return nil, failf("the key file has no certificate of the key")
 	}

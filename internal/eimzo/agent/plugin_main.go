@@ -3,18 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+
+	"imzo/internal/eimzo/agent/origin"
 )
-
-// ErrAPIKey is wrapped by what Options.Register returns for a key that is not
-// its domain's.
-var ErrAPIKey = errors.New("not the API key of the domain")
-
-// APIKeyError tells which domain a key is not for. It wraps [ErrAPIKey].
-type APIKeyError struct{ Domain string }
-
-func (e *APIKeyError) Error() string { return ErrAPIKey.Error() + " " + e.Domain }
-
-func (e *APIKeyError) Unwrap() error { return ErrAPIKey }
 
 // mainPlugin is what pages call without naming a plugin: it is not in apidoc.
 // Old pages ask for timestamp requests there too.
@@ -40,7 +31,7 @@ func registerKeys(_ context.Context, a *Agent, c *call) (fields, error) {
 		return nil, fail(codeNoFunction, textNoFunction)
 	}
 	if err := a.options.Register(c.args); err != nil {
-		var e *APIKeyError
+		var e *origin.KeyError
 		if errors.As(err, &e) {
 			return nil, fail(-1020, textApiKeyForDomainSIsInvalid, e.Domain)
 		}

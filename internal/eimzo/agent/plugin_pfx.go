@@ -169,7 +169,7 @@ func (k *fileKind) verifyPassword(ctx context.Context, a *Agent, c *call) (field
 	if err != nil {
 		return nil, err
 	}
-	u.wipe()
+	u.Wipe()
 	return fields{}, nil
 }
 
@@ -183,7 +183,7 @@ func (k *fileKind) changePassword(ctx context.Context, a *Agent, c *call) (field
 	if err != nil {
 		return nil, err
 	}
-	defer u.wipe()
+	defer u.Wipe()
 	answer, err := a.prompter.Ask(ctx, a.question(c, prompt.KindNewPassword))
 	switch {
 	case errors.Is(err, prompt.ErrMismatch):
@@ -238,7 +238,7 @@ func (k *fileKind) save(ctx context.Context, a *Agent, c *call) (fields, error) 
 		if err != nil {
 			return nil, err
 		}
-		defer u.wipe()
+		defer u.Wipe()
 		return fields{}, k.saveKey(a, c, u.Key, chain, true)
 	}
 	return nil, fail(-1015, textKeyIdIsNotSupported)

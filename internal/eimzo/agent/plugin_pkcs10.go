@@ -75,7 +75,7 @@ func createPKCS10FromKey(ctx context.Context, a *Agent, c *call) (fields, error)
 	if err != nil {
 		return nil, err
 	}
-	defer u.wipe()
+	defer u.Wipe()
 	if subject.Raw == nil {
 		if len(u.Chain) == 0 {
 			return nil, failf("the key file has no certificate to take the name from")

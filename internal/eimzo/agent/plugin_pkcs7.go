@@ -60,12 +60,12 @@ func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.
 		return nil, nil, nil, err
 	}
 	if len(u.Chain) == 0 {
-		u.wipe()
+		u.Wipe()
 		return nil, nil, nil, failf("the key file has no certificate of the key")
 	}
 	c.noteKey(u.Chain[0])
 	c.noteContent(content)
-	return u.Key, u.Chain, u.wipe, nil
+	return u.Key, u.Chain, u.Wipe, nil
 }
 
 // signedReply is the reply of functions that sign: the document, and of the

@@ -38,7 +38,7 @@ func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error)
 	if err != nil {
 		return nil, err
 	}
-	defer u.wipe()
+	defer u.Wipe()
 	chain := []string{}
 	for _, certificate := range u.Chain {
 		chain = append(chain, base64Text(certificate.Raw))

@@ -76,12 +76,6 @@ var (
 		uz: "Domen %s uchun API-kalit yaroqsiz.",
 		en: "The API key for the domain %s is invalid.",
 	}
-	// -1021
-	textFailedToIdentifyDomain = text{
-		ru: "Не удалось идентифицировать домен.",
-		uz: "Domenni aniqlab bo‘lmadi.",
-		en: "The domain cannot be told.",
-	}
 	// -1023
 	textCertificatePoliciesOidsAreNotPassed = text{
 		ru: "OIDы политик применения сертификатов не переданы",
@@ -183,12 +177,6 @@ var (
 		ru: "Операция отменена",
 		uz: "Bekor qilindi",
 		en: "The operation was cancelled",
-	}
-	// -5002
-	textCanceledByUser = text{
-		ru: "Отменено пользователем",
-		uz: "Foydalanuvchi tomonidan bekor qilindi",
-		en: "Cancelled by the person",
 	}
 	// -5003
 	textPlugInUsbDiskAndRetry = text{

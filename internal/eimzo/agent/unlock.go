@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"imzo/internal/eimzo/agent/keyring"
 	"imzo/internal/eimzo/agent/prompt"
@@ -53,8 +55,10 @@ func (a *Agent) session(c *call, id string, unknown, wrong error, types ...keyri
 	return s, wrong
 }
 
-// unlocked is an open key.
+// unlocked is an open key, which several signatures may share: it is wiped when
+// the last of them, and what remembers the password, has let go.
 type unlocked struct {
+	users atomic.Int32
 	keystore.Entry
 	// data is the file as it was read, entries all keys in it, password what
 	// opened it.
@@ -63,8 +67,24 @@ type unlocked struct {
 	password *secret.Secret
 }
 
-// wipe ends the use of the keys.
-func (u *unlocked) wipe() {
+// hold takes part in the key; false when it is gone.
+func (u *unlocked) hold() bool {
+	for {
+		n := u.users.Load()
+		if n == 0 {
+			return false
+		}
+		if u.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Wipe ends one use of the key.
+func (u *unlocked) Wipe() {
+	if u.users.Add(-1) > 0 {
+		return
+	}
 	for _, e := range u.entries {
 		e.Key.Wipe()
 	}
@@ -76,9 +96,13 @@ func (u *unlocked) wipe() {
 // signed, for the person to see. The caller wipes the result.
 func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content *prompt.Content) (*unlocked, error) {
 	if !a.options.ConfirmEach || content == nil {
+		if u := a.kept(c, s); u != nil {
+			return u, nil
+		}
 		if password, ok := a.keys.Remembered(c.Origin, s.ID); ok {
 			u, err := a.open(s, password)
 			if err == nil {
+				a.keep(c, s, u)
 				return u, nil
 			}
 			password.Wipe()
@@ -93,7 +117,29 @@ func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content 
 		return nil, err
 	}
 	a.keys.Remember(c.Origin, s.ID, u.password, remember)
+	a.keep(c, s, u)
 	return u, nil
+}
+
+// keep keeps an open key for as long as its password is remembered: opening
+// costs what the file asks for, some ten milliseconds, and pages sign many
+// documents in a row.
+func (a *Agent) keep(c *call, s keyring.Session, u *unlocked) {
+	u.hold()
+	a.keys.Keep(c.Origin, s.ID, u)
+}
+
+// kept is the open key of a session, if its file is still the same.
+func (a *Agent) kept(c *call, s keyring.Session) *unlocked {
+	u, ok := a.keys.Kept(c.Origin, s.ID).(*unlocked)
+	if !ok || !u.hold() {
+		return nil
+	}
+	if data, err := a.keys.Read(s.File); err != nil || !bytes.Equal(data, u.data) {
+		u.Wipe()
+		return nil
+	}
+	return u
 }
 
 // askFor asks for the password of a session's key until it opens the key.
@@ -156,6 +202,7 @@ func (a *Agent) open(s keyring.Session, password *secret.Secret) (*unlocked, err
 		return nil, fail(codeOther, unreadable)
 	}
 	u := &unlocked{data: data, entries: entries, password: password}
+	u.users.Store(1)
 	for _, e := range entries {
 		if strings.EqualFold(e.Alias, s.Alias) {
 			u.Entry = e

@@ -434,6 +434,45 @@ func TestPasswordsAreRememberedForAsLongAsThePersonSaid(t *testing.T) {
 	}
 }
 
+type wiped struct{ times int }
+
+func (w *wiped) Wipe() { w.times++ }
+
+func TestWhatAPasswordOpenedGoesWithIt(t *testing.T) {
+	now := time.Unix(0, 0)
+	r := New(Options{Now: func() time.Time { return now }})
+	defer r.Close()
+	id := r.Add(Session{Origin: "a"})
+	early := &wiped{}
+	r.Keep("a", id, early)
+	if early.times != 1 || r.Kept("a", id) != nil {
+		t.Error("kept without a password")
+	}
+	first, second := &wiped{}, &wiped{}
+	r.Remember("a", id, secret.New([]byte("p")), false)
+	if r.Kept("a", id) != nil {
+		t.Error("something is kept")
+	}
+	r.Keep("a", id, first)
+	r.Keep("a", id, second)
+	if first.times != 1 || r.Kept("a", id) != Wiper(second) || r.Kept("b", id) != nil {
+		t.Errorf("%+v %+v", first, second)
+	}
+	now = now.Add(shortRemember)
+	if r.Kept("a", id) != nil {
+		t.Error("outlives its password")
+	}
+	if _, ok := r.Remembered("a", id); ok || second.times != 1 {
+		t.Error("not wiped", second.times)
+	}
+	last := &wiped{}
+	r.Remember("a", id, secret.New([]byte("p")), true)
+	r.Keep("a", id, last)
+	if err := r.Remove("a", id); err != nil || last.times != 1 {
+		t.Error(err, last.times)
+	}
+}
+
 func TestARingIsSafeForSeveralAtOnce(t *testing.T) {
 	data, _ := pfx(t)
 	dir := t.TempDir()

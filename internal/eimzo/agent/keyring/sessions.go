@@ -95,6 +95,7 @@ type passwordKey struct{ origin, id string }
 
 type remembered struct {
 	secret *secret.Secret
+	opened Wiper // nil where nothing is kept
 	until  time.Time
 	timer  *time.Timer
 }
@@ -264,6 +265,37 @@ func (r *Ring) Remembered(origin, id string) (*secret.Secret, bool) {
 	return kept.secret.Clone(), true
 }
 
+// Wiper is what a password has opened.
+type Wiper interface{ Wipe() }
+
+// Keep keeps what the remembered password of an id has opened, and wipes it
+// when the password goes; without a password at once.
+func (r *Ring) Keep(origin, id string, opened Wiper) {
+	k := r.passwordKey(origin, id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept, ok := r.passwords[k]
+	if !ok {
+		opened.Wipe()
+		return
+	}
+	if kept.opened != nil {
+		kept.opened.Wipe()
+	}
+	kept.opened = opened
+}
+
+// Kept returns what [Ring.Keep] has kept, or nil. It may be wiped at any time.
+func (r *Ring) Kept(origin, id string) Wiper {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept, ok := r.passwords[r.passwordKey(origin, id)]
+	if !ok || !r.options.Now().Before(kept.until) {
+		return nil
+	}
+	return kept.opened
+}
+
 // Forget wipes the password of an id.
 func (r *Ring) Forget(origin, id string) {
 	r.mu.Lock()
@@ -304,5 +336,8 @@ func (r *Ring) forget(k passwordKey) {
 	}
 	kept.timer.Stop()
 	kept.secret.Wipe()
+	if kept.opened != nil {
+		kept.opened.Wipe()
+	}
 	delete(r.passwords, k)
 }
