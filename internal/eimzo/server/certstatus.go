@@ -188,7 +188,7 @@ func (s *Server) statusCause(a assessment) sentence {
 	case verify.CheckValidity:
 		return say("cause.notNow", s.render.Date(a.subject.NotBefore), s.render.Date(a.subject.NotAfter))
 	}
-	return s.certificateCause(a.subject, s.deps.Now(), a.status, a.cas, *a.check)
+	return s.render.certificateCause(a.subject, s.deps.Now(), a.status, a.cas, *a.check)
 }
 
 func (s *Server) certificateStatusView(a assessment) certificateStatusView {

@@ -89,8 +89,16 @@ func (e explanation) text(l i18n.Language) string {
 	if who := e.who.text(l); who != "" {
 		return who + ": " + cause
 	}
-	first, size := utf8.DecodeRuneInString(cause)
-	return string(unicode.ToUpper(first)) + cause[size:]
+	return capital(cause)
+}
+
+// capital begins a sentence.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // explanation finds the words for a failure. It says nothing that the reply
@@ -108,11 +116,11 @@ func (s *Server) explanation(o outcome, failure *verify.Failure, report *verify.
 	signer := report.Signers[failure.Signer]
 	e := explanation{who: whose(report, failure.Signer)}
 	if failure.TimeStamp < 0 {
-		e.cause = s.signerCause(signer, failure.Check)
+		e.cause = s.render.signerCause(signer, failure.Check)
 		return e
 	}
 	t := signer.TimeStamps[failure.TimeStamp]
-	e.cause = s.tokenCause(t, failure.Check)
+	e.cause = s.render.tokenCause(t, failure.Check)
 	e.token = certificateChecks[failure.Check.Name]
 	return e
 }
@@ -202,7 +210,7 @@ var signerCauses = map[verify.CheckName]string{
 	checkCA:                        "cause.ca",
 }
 
-func (s *Server) signerCause(signer *verify.Signer, c verify.Check) sentence {
+func (r renderer) signerCause(signer *verify.Signer, c verify.Check) sentence {
 	switch c.Name {
 	case verify.CheckSignerCertificate:
 		if c.SubIndication == verify.NoSigningCertificateFound {
@@ -223,7 +231,7 @@ func (s *Server) signerCause(signer *verify.Signer, c verify.Check) sentence {
 	if id, ok := signerCauses[c.Name]; ok {
 		return say(id)
 	}
-	return s.certificateCause(signer.Certificate, signer.SigningDate, signer.Revocation, signer.CARevocation, c)
+	return r.certificateCause(signer.Certificate, signer.SigningDate, signer.Revocation, signer.CARevocation, c)
 }
 
 // tokenCauses are those of a timestamp.
@@ -246,7 +254,7 @@ var certificateChecks = map[verify.CheckName]bool{
 	verify.CheckUnsignedAttributes: true,
 }
 
-func (s *Server) tokenCause(t *verify.TimeStamp, c verify.Check) sentence {
+func (r renderer) tokenCause(t *verify.TimeStamp, c verify.Check) sentence {
 	if c.Name == verify.CheckSignature {
 		if c.SubIndication == verify.CryptoConstraintsFailure {
 			return say("cause.unsupported")
@@ -260,20 +268,20 @@ func (s *Server) tokenCause(t *verify.TimeStamp, c verify.Check) sentence {
 	if t.Token != nil {
 		at = t.Token.Info.GenTime
 	}
-	return s.certificateCause(t.Certificate, at, t.Revocation, t.CARevocation, c)
+	return r.certificateCause(t.Certificate, at, t.Revocation, t.CARevocation, c)
 }
 
 // certificateCause tells what is wrong with a certificate at a date.
-func (s *Server) certificateCause(c *cert.Certificate, at time.Time, status *verify.RevocationStatus, cas []*verify.RevocationStatus, check verify.Check) sentence {
+func (r renderer) certificateCause(c *cert.Certificate, at time.Time, status *verify.RevocationStatus, cas []*verify.RevocationStatus, check verify.Check) sentence {
 	switch {
 	case check.Name == verify.CheckPath:
 		return pathCause(check.Err)
 	case check.Name == verify.CheckValidity && c != nil:
-		return s.validityCause(c, at)
+		return r.validityCause(c, at)
 	case check.Name == verify.CheckRevocation && check.Result == verify.Indeterminate:
 		return unknownCause(status, cas)
 	case check.Name == verify.CheckRevocation:
-		return s.revokedCause(status)
+		return r.revokedCause(status)
 	}
 	return sentence{}
 }
@@ -295,20 +303,20 @@ func pathCause(err error) sentence {
 	return say("cause.path")
 }
 
-func (s *Server) validityCause(c *cert.Certificate, at time.Time) sentence {
+func (r renderer) validityCause(c *cert.Certificate, at time.Time) sentence {
 	switch {
 	case c.ValidAt(at):
-		return say("cause.notNow", s.render.Date(c.NotBefore), s.render.Date(c.NotAfter))
+		return say("cause.notNow", r.Date(c.NotBefore), r.Date(c.NotAfter))
 	case at.Before(c.NotBefore):
-		return say("cause.tooEarly", s.render.Date(c.NotBefore), s.render.Date(at))
+		return say("cause.tooEarly", r.Date(c.NotBefore), r.Date(at))
 	}
-	return say("cause.tooLate", s.render.Date(c.NotAfter), s.render.Date(at))
+	return say("cause.tooLate", r.Date(c.NotAfter), r.Date(at))
 }
 
 // reasonHold is certificateHold (RFC 5280 5.3.1).
 const reasonHold = 6
 
-func (s *Server) revokedCause(status *verify.RevocationStatus) sentence {
+func (r renderer) revokedCause(status *verify.RevocationStatus) sentence {
 	if status == nil || status.Status != ocsp.Revoked {
 		return say("cause.caRevoked")
 	}
@@ -319,7 +327,7 @@ func (s *Server) revokedCause(status *verify.RevocationStatus) sentence {
 	if status.RevokedAt.IsZero() {
 		return say(id + "Always")
 	}
-	return say(id, s.render.Date(status.RevokedAt))
+	return say(id, r.Date(status.RevokedAt))
 }
 
 // unknownCause tells why it is not known whether a certificate is revoked.

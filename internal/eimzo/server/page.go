@@ -100,6 +100,7 @@ type pageCheck struct {
 	Text    string
 	Verdict pageVerdict
 	Note    string
+	Why     string // what is wrong
 	Cause   string // for experts, in English
 }
 
@@ -231,7 +232,7 @@ func (p pager) signer(i int, s *verify.Signer) pagePart {
 	)
 	v.Facts = append(v.Facts, identifiers(p.t("policies"), s.Policies)...)
 	v.Facts = append(v.Facts, identifiers(p.t("ignored"), s.UnsignedAttributes)...)
-	v.Checks = p.checks(s.Checks)
+	v.Checks = p.checks(s.Checks, func(c verify.Check) sentence { return p.render.signerCause(s, c) })
 	v.Chain = p.chain(s.Chain, s.Path)
 	for n, t := range s.TimeStamps {
 		v.TimeStamps = append(v.TimeStamps, p.timeStamp(i, n, t))
@@ -245,7 +246,7 @@ func (p pager) timeStamp(i, n int, t *verify.TimeStamp) pagePart {
 		Anchor:  fmt.Sprintf("signature-%d-timestamp-%d", i+1, n+1),
 		Heading: p.t("timestamp", n+1),
 		Verdict: p.verdict("token", t.Indication),
-		Checks:  p.checks(t.Checks),
+		Checks:  p.checks(t.Checks, func(c verify.Check) sentence { return p.render.tokenCause(t, c) }),
 		Chain:   p.chain(t.Chain, t.Path),
 	}
 	if t.Token != nil {
@@ -365,7 +366,9 @@ func (p pager) note(c verify.Check) string {
 // maxCause bounds the cause of a failure, which may quote the document.
 const maxCause = 500
 
-func (p pager) checks(checks []verify.Check) []pageCheck {
+// checks shows checks. What is wrong is said by why in the reader's language;
+// the cause beside it has the words of the program.
+func (p pager) checks(checks []verify.Check, why func(verify.Check) sentence) []pageCheck {
 	out := make([]pageCheck, 0, len(checks))
 	for _, c := range checks {
 		v := pageCheck{Text: p.t("check." + string(c.Name)), Note: p.note(c)}
@@ -377,6 +380,9 @@ func (p pager) checks(checks []verify.Check) []pageCheck {
 			v.Verdict.Mark, v.Verdict.Class = "✗", "bad"
 		case verify.Indeterminate:
 			v.Verdict.Mark, v.Verdict.Class = "?", "open"
+		}
+		if c.Result == verify.Failed || c.Result == verify.Indeterminate {
+			v.Why = capital(why(c).text(p.language))
 		}
 		if c.Err != nil {
 			v.Cause = clip(visible(string(c.SubIndication)+": "+c.Err.Error()), maxCause)

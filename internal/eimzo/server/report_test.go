@@ -323,6 +323,30 @@ func TestThePageIsInTheLanguageAskedFor(t *testing.T) {
 	}
 }
 
+// What is wrong is said in the reader's language, beside the words of the
+// program.
+func TestThePageTellsWhatIsWrongInTheLanguageAskedFor(t *testing.T) {
+	w := newWorld(t)
+	document := strings.Replace(string(w.stamped(t, w.sign(t, "some document"))), "some document", "some d0cument", 1)
+	w.set(w.user.Cert, ocsp.StatusInfo{Status: ocsp.Revoked, RevokedAt: w.Now.Add(-time.Hour), Reason: 6})
+	suspended := b64(w.stamped(t, w.sign(t, "x")))
+	for language, want := range map[string][2]string{
+		"uz": {"Dastlabki hujjat imzolangan hujjatga mos kelmaydi.", "Sertifikat 2026-01-01 16:00:00"},
+		"ru": {"Исходный документ не соответствует подписанному.", "2026-01-01 16:00:00"},
+		"en": {"The source document is not the one that was signed.", "2026-01-01 16:00:00"},
+	} {
+		text := w.page(t, "&lang="+language, b64([]byte(document)))
+		if !strings.Contains(text, `<span class="why">`+want[0]+`</span><span class="detail" lang="en">`) {
+			t.Errorf("%s: no %q", language, want[0])
+		}
+		text = w.page(t, "&lang="+language, suspended)
+		i := strings.Index(text, `<span class="why">`)
+		if i < 0 || !strings.Contains(text[i:], want[1]) {
+			t.Errorf("%s: no %q", language, want[1])
+		}
+	}
+}
+
 func TestThePageShowsStrangersTextAsText(t *testing.T) {
 	w := newWorld(t)
 	hostile := "<script>alert(1)</script>\"' onload=x <b>&amp; \u202Ekcatta\u202C\u200B\u0007\u2028 </style> javascript:x {{.}} %s"
