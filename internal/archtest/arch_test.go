@@ -71,7 +71,7 @@ var rules = []rule{
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/agent/keyring", allowed: []string{"internal/atomicfile", "internal/secret", "pki/..."}, modules: []string{"golang.org/x/sys"}},
 	{area: "internal/eimzo/agent/origin", allowed: []string{"internal/eimzo/apikey"}, modules: []string{"golang.org/x/sync"}},
-	{area: "internal/eimzo/agent/prompt", allowed: []string{"internal/secret", "internal/i18n", "pki/alg"}, modules: []string{"golang.org/x/term"}},
+	{area: "internal/eimzo/agent/prompt", allowed: []string{"internal/secret", "internal/i18n", "pki/alg"}, modules: []string{"golang.org/x/term"}, testModules: []string{"golang.org/x/sys"}},
 	{area: "internal/eimzo/agent", allowed: []string{
 		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/eimzo/pkcs7info", "internal/secret", "internal/localca",
 		"internal/httpx", "internal/i18n", "pki/...", "gost/...", "verify",

@@ -22,6 +22,7 @@ const (
 	nameKeytool      = "keytool"
 	namePromtool     = "promtool"
 	nameZBar         = "zbarimg"
+	namePinentry     = "pinentry-tty"
 )
 
 // debianPackages tells for each peer what to install.
@@ -38,6 +39,7 @@ var debianPackages = map[string]string{
 	nameKeytool:      "openjdk-17-jre-headless",
 	namePromtool:     "prometheus",
 	nameZBar:         "zbar-tools",
+	namePinentry:     "pinentry-tty",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -139,4 +141,10 @@ func Promtool(t testing.TB) string {
 func ZBar(t testing.TB) string {
 	t.Helper()
 	return program(t, nameZBar, "zbarimg")
+}
+
+// Pinentry returns the path of GnuPG's pinentry for plain terminals.
+func Pinentry(t testing.TB) string {
+	t.Helper()
+	return program(t, namePinentry, "pinentry-tty")
 }

@@ -70,7 +70,11 @@ func (q *Queue) Ask(ctx context.Context, r Request) (Answer, error) {
 	if err != nil && ctx.Err() == nil && errors.Is(shown.Err(), context.DeadlineExceeded) {
 		err = errors.Join(ErrTimeout, err)
 	}
-	q.note(r.Origin, err)
+	said := err
+	if err == nil && (r.Kind == KindPermission || r.Kind == KindConfirm) && !answer.Allowed {
+		said = ErrCancelled
+	}
+	q.note(r.Origin, said)
 	return answer, err
 }
 
