@@ -14,7 +14,8 @@ type limitListener struct {
 	once   sync.Once
 }
 
-func limitConnections(ln net.Listener, most int) net.Listener {
+// LimitConnections lets ln have at most so many connections at a time.
+func LimitConnections(ln net.Listener, most int) net.Listener {
 	return &limitListener{Listener: ln, slots: make(chan struct{}, most), closed: make(chan struct{})}
 }
 

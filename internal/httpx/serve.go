@@ -109,7 +109,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o Options) erro
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	if o.Connections > 0 {
-		ln = limitConnections(ln, o.Connections)
+		ln = LimitConnections(ln, o.Connections)
 	}
 	if o.TLS != nil {
 		ln = tls.NewListener(ln, o.TLS)

@@ -85,9 +85,10 @@ type Agent struct {
 	rand     io.Reader
 	location *time.Location
 
-	ctx    context.Context // until Close
-	stop   context.CancelFunc
-	memory budget // of messages
+	ctx     context.Context // until Close
+	stop    context.CancelFunc
+	memory  budget // of messages
+	sockets sync.WaitGroup
 
 	handles    handles
 	enrolments enrolments

@@ -111,3 +111,16 @@ func (a *Agent) stopping() bool { return a.ctx.Err() != nil }
 
 // Close ends all sockets, with 1001 to their pages.
 func (a *Agent) Close() { a.stop() }
+
+// wait waits for the sockets to end, but not beyond ctx.
+func (a *Agent) wait(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		a.sockets.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}

@@ -238,8 +238,17 @@ func TestLargeMessagesAreTakenAndTooLargeOnesClosed(t *testing.T) {
 	if code, reason := ended(t, c); code != websocket.CloseMessageTooBig {
 		t.Error(code, reason)
 	}
-	if free := a.memory.free.Load(); free != DefaultMemory {
-		t.Errorf("%d octets are not given back", DefaultMemory-free)
+	givenBack(t, a, DefaultMemory)
+}
+
+// givenBack waits until messages hold no memory: that is a moment after their
+// sockets have ended.
+func givenBack(t *testing.T, a *Agent, all int64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); a.memory.free.Load() != all; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d octets are not given back", all-a.memory.free.Load())
+		}
 	}
 }
 
@@ -254,11 +263,7 @@ func TestMessagesShareTheMemoryThereIs(t *testing.T) {
 	if reply := say(t, dial(t, s, "", ""), getVersion); !strings.Contains(reply, `"major"`) {
 		t.Error(reply)
 	}
-	for deadline := time.Now().Add(5 * time.Second); a.memory.free.Load() != 1<<20; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not given back")
-		}
-	}
+	givenBack(t, a, 1<<20)
 }
 
 // A thousand pages that open a socket and say nothing, or half a message, cost
@@ -344,11 +349,7 @@ func TestManyClientsSignAtOnce(t *testing.T) {
 	if log := d.audited.String(); strings.Count(log, "pkcs7.create_pkcs7") != calls+1 {
 		t.Errorf("%d lines of audit", strings.Count(log, "pkcs7.create_pkcs7"))
 	}
-	for deadline := time.Now().Add(10 * time.Second); d.agent.memory.free.Load() != DefaultMemory; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("memory is not given back")
-		}
-	}
+	givenBack(t, d.agent, DefaultMemory)
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines+5; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), goroutines)

@@ -97,6 +97,8 @@ func (a *Agent) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return // it has answered
 	}
 	defer conn.Close()
+	a.sockets.Add(1)
+	defer a.sockets.Done()
 	s := &socket{agent: a, conn: conn, from: Caller{header, origin.Domain(header)}}
 	conn.SetReadLimit(maxMessage)
 	conn.SetCloseHandler(s.closed)
