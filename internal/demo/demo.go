@@ -3,10 +3,10 @@
 //
 // It plays the three parts that a real integration has: the page, the reverse
 // proxy that shows /frontend of the server to the page (guide 2.2), and the
-// site's own back end, which alone calls /backend. The fourth part, the
-// person's signing program, is replaced by [LocalSigner], which signs with
-// the PFX files of one folder. That is for one developer's own machine: the
-// handler answers only on loopback names and only to its own pages.
+// site's own back end, which alone calls /backend. The page signs through the
+// fourth, the agent of the person's computer. It is for one developer's own
+// machine: the handler answers only on loopback names and only to its own
+// pages.
 package demo
 
 import (
@@ -14,7 +14,6 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,8 +31,9 @@ import (
 //go:embed site
 var site embed.FS
 
-// maxBody bounds what the page may post: a text and its signature.
-const maxBody = 4 << 20
+// maxBody bounds what the page may post: a document in base64 and its
+// signature.
+const maxBody = 32 << 20
 
 // sessionLife is how long a log-in lasts, and maxSessions how many are kept:
 // a demo forgets rather than grows.
@@ -42,33 +42,25 @@ const (
 	maxSessions = 1000
 )
 
-// Signer lists keys and signs with them.
-type Signer interface {
-	// Keys describes the keys that can sign.
-	Keys() ([]Key, error)
-	// Sign returns a PKCS#7 document over content in its BER form. A wrong
-	// password gives [ErrPassword], an unknown key [ErrNoKey].
-	Sign(key, password string, content []byte, detached bool) ([]byte, error)
+// Options describe a site.
+type Options struct {
+	// Server is where the E-IMZO-SERVER answers, such as
+	// "http://127.0.0.1:8080".
+	Server string
+	// Agent is the address of the agent's socket, such as
+	// "ws://127.0.0.1:64646/service/cryptapi", and Script its client library.
+	Agent  string
+	Script []byte
+	Now    func() time.Time
 }
-
-// Key describes a key of a [Signer].
-type Key struct {
-	ID      string `json:"id"`      // what Sign takes
-	Subject string `json:"subject"` // the person's name
-	Alias   string `json:"alias"`   // the alias text as E-IMZO shows it
-}
-
-var (
-	ErrPassword = errors.New("wrong password")
-	ErrNoKey    = errors.New("no such key")
-)
 
 // Site is the demo's http.Handler.
 type Site struct {
 	mux     *http.ServeMux
 	server  *url.URL
 	client  *http.Client
-	signer  Signer
+	options Options
+	policy  string // of content
 	now     func() time.Time
 	mu      sync.Mutex
 	session map[string]session
@@ -79,10 +71,13 @@ type session struct {
 	expires time.Time
 }
 
-// New makes a site in front of the E-IMZO-SERVER at serverURL, such as
-// "http://127.0.0.1:8080".
-func New(serverURL string, signer Signer, now func() time.Time) (*Site, error) {
-	u, err := url.Parse(serverURL)
+// New makes a site.
+func New(o Options) (*Site, error) {
+	u, err := url.Parse(o.Server)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := url.Parse(o.Agent)
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +89,14 @@ func New(serverURL string, signer Signer, now func() time.Time) (*Site, error) {
 		mux:     http.NewServeMux(),
 		server:  u,
 		client:  &http.Client{Timeout: 30 * time.Second},
-		signer:  signer,
-		now:     now,
+		policy:  "default-src 'self'; connect-src 'self' " + agent.Scheme + "://" + agent.Host + "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+		options: o,
+		now:     o.Now,
 		session: map[string]session{},
 	}
 	s.mux.Handle("/frontend/", s.frontend())
-	s.mux.HandleFunc("GET /signer/keys", s.keys)
-	s.mux.HandleFunc("POST /signer/sign", s.sign)
+	s.mux.HandleFunc("GET /e-imzo.js", s.script)
+	s.mux.HandleFunc("GET /app/agent", s.agent)
 	s.mux.HandleFunc("GET /app/me", s.me)
 	s.mux.HandleFunc("POST /app/login", s.login)
 	s.mux.HandleFunc("POST /app/logout", s.logout)
@@ -109,12 +105,12 @@ func New(serverURL string, signer Signer, now func() time.Time) (*Site, error) {
 	return s, nil
 }
 
-// ServeHTTP refuses what does not come from this site's own pages: the
-// signing endpoint must be out of reach of other sites, also of those that
-// rebind their name to this address.
+// ServeHTTP refuses what does not come from this site's own pages, also from
+// those that rebind their name to this address: the back end acts for the
+// person who is logged in.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	h.Set("Content-Security-Policy", s.policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	host := r.Host
@@ -165,39 +161,15 @@ func clientIP(r *http.Request) string {
 	return host
 }
 
-func (s *Site) keys(w http.ResponseWriter, _ *http.Request) {
-	keys, err := s.signer.Keys()
-	if err != nil {
-		fail(w, http.StatusInternalServerError, "the keys cannot be read: "+err.Error())
-		return
-	}
-	reply(w, map[string]any{"keys": keys})
+// script is the client library, as a site would keep it among its own files.
+func (s *Site) script(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	_, _ = w.Write(s.options.Script)
 }
 
-func (s *Site) sign(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Key      string `json:"key"`
-		Password string `json:"password"`
-		Data64   string `json:"data64"`
-		Detached bool   `json:"detached"`
-	}
-	if !readJSON(w, r, &in) {
-		return
-	}
-	content, err := base64.StdEncoding.DecodeString(in.Data64)
-	if err != nil {
-		fail(w, http.StatusBadRequest, "data64 is not base64")
-		return
-	}
-	document, err := s.signer.Sign(in.Key, in.Password, content, in.Detached)
-	switch {
-	case errors.Is(err, ErrPassword), errors.Is(err, ErrNoKey):
-		fail(w, http.StatusForbidden, err.Error())
-	case err != nil:
-		fail(w, http.StatusInternalServerError, err.Error())
-	default:
-		reply(w, map[string]string{"pkcs7_64": base64.StdEncoding.EncodeToString(document)})
-	}
+// agent tells the page where the agent is: its port may have been taken.
+func (s *Site) agent(w http.ResponseWriter, _ *http.Request) {
+	reply(w, map[string]string{"url": s.options.Agent})
 }
 
 // login is what a site's back end does: it hands the signed challenge to

@@ -1,21 +1,12 @@
 package demo
 
 import (
-	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"imzo/internal/testpki"
-	"imzo/pki/cms"
-	"imzo/pki/keystore"
 )
 
 // backend is an E-IMZO-SERVER that answers what it is told to.
@@ -40,25 +31,6 @@ func newBackend(t *testing.T) *backend {
 	}))
 	t.Cleanup(b.Close)
 	return b
-}
-
-// keyFolder makes a folder with one key, whose password is "1", and a file
-// that is none.
-func keyFolder(t *testing.T) (dir string, user testpki.Entity) {
-	t.Helper()
-	dir = t.TempDir()
-	pki := testpki.New(t, "ozdst")
-	user = pki.User(t, testpki.Person)
-	pfx, err := keystore.CreatePFX(rand.Reader, []keystore.Entry{{Alias: keystore.Alias(user.Cert, time.UTC), Key: user.Key, Chain: user.Chain}}, "1", keystore.ProfileJava8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{"DS1.pfx": pfx, "damaged.PFX": []byte("x"), "notes.txt": pfx} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir, user
 }
 
 type browser struct {
@@ -91,9 +63,9 @@ func (b *browser) do(method, path, contentType, body string) *httptest.ResponseR
 	return w
 }
 
-func newBrowser(t *testing.T, back *backend, dir string, now func() time.Time) *browser {
+func newBrowser(t *testing.T, back *backend, now func() time.Time) *browser {
 	t.Helper()
-	site, err := New(back.URL, LocalSigner{Dir: dir, Now: now}, now)
+	site, err := New(Options{Server: back.URL, Agent: "ws://127.0.0.1:64646/service/cryptapi", Script: []byte("var CAPIWS"), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +75,6 @@ func newBrowser(t *testing.T, back *backend, dir string, now func() time.Time) *
 const jsonType = "application/json"
 
 func TestForeignPagesAreKeptOut(t *testing.T) {
-	dir, _ := keyFolder(t)
 	for name, tt := range map[string]struct {
 		host    string
 		headers map[string]string
@@ -121,73 +92,61 @@ func TestForeignPagesAreKeptOut(t *testing.T) {
 		"address of the network": {"192.0.2.1:8000", nil, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBrowser(t, newBackend(t), dir, time.Now)
+			b := newBrowser(t, newBackend(t), time.Now)
 			b.host, b.headers = tt.host, tt.headers
-			if w := b.do("GET", "/signer/keys", "", ""); w.Code != tt.want {
+			if w := b.do("GET", "/app/me", "", ""); w.Code != tt.want {
 				t.Errorf("status %d, want %d", w.Code, tt.want)
 			}
 		})
 	}
-	b := newBrowser(t, newBackend(t), dir, time.Now)
-	if w := b.do("POST", "/signer/sign", "text/plain", `{"key":"DS1.pfx","password":"1","data64":""}`); w.Code != http.StatusUnsupportedMediaType {
-		t.Errorf("a form of another page could sign: %d", w.Code)
-	}
+	b := newBrowser(t, newBackend(t), time.Now)
 	if csp := b.do("GET", "/", "", "").Header().Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'self'") {
 		t.Errorf("policy %q", csp)
 	}
 }
 
-func TestSignerSignsWithListedKeysOnly(t *testing.T) {
-	dir, user := keyFolder(t)
-	b := newBrowser(t, newBackend(t), dir, func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) })
-	var list struct{ Keys []Key }
-	if err := json.Unmarshal(b.do("GET", "/signer/keys", "", "").Body.Bytes(), &list); err != nil {
-		t.Fatal(err)
+func TestThePageLearnsWhereTheAgentIs(t *testing.T) {
+	b := newBrowser(t, newBackend(t), time.Now)
+	if got := strings.TrimSpace(b.do("GET", "/app/agent", "", "").Body.String()); got != `{"url":"ws://127.0.0.1:64646/service/cryptapi"}` {
+		t.Error(got)
 	}
-	if len(list.Keys) != 1 || list.Keys[0].ID != "DS1.pfx" || list.Keys[0].Subject != "IVANOV IVAN IVANOVICH" {
-		t.Fatalf("keys %+v", list.Keys)
+	w := b.do("GET", "/e-imzo.js", "", "")
+	if w.Body.String() != "var CAPIWS" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
+		t.Error(w.Body.String(), w.Header())
 	}
-	w := b.do("POST", "/signer/sign", jsonType, `{"key":"DS1.pfx","password":"1","data64":"U2Fsb20=","detached":true}`)
-	var signed struct {
-		PKCS7 []byte `json:"pkcs7_64"`
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' ws://127.0.0.1:64646;") {
+		t.Error(csp)
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &signed); err != nil {
-		t.Fatalf("%v: %s", err, w.Body)
+	if w := b.do("POST", "/signer/sign", jsonType, "{}"); w.Code != 404 && w.Code != 405 {
+		t.Errorf("the site signs itself: %d", w.Code)
 	}
-	sd, err := cms.Parse(signed.PKCS7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !sd.Detached() {
-		t.Error("not detached")
-	}
-	if err := sd.Verify(sd.SignerInfos[0], user.Cert, []byte("Salom")); err != nil {
-		t.Error(err)
-	}
-	for body, want := range map[string]int{
-		`{"key":"DS1.pfx","password":"2","data64":""}`:      403,
-		`{"key":"notes.txt","password":"1","data64":""}`:    403,
-		`{"key":"../x/DS1.pfx","password":"1","data64":""}`: 403,
-		`{"key":"DS1.pfx","password":"1","data64":"*"}`:     400,
-		`{"key":"DS1.pfx","password":"1","data":""}`:        400,
-		`nonsense`: 400,
-		`{"key":"` + strings.Repeat("x", maxBody) + `"}`: 413,
-	} {
-		if w := b.do("POST", "/signer/sign", jsonType, body); w.Code != want {
-			t.Errorf("%.60s: %d %s, want %d", body, w.Code, w.Body, want)
+	for _, o := range []Options{{Server: "%"}, {Agent: "%"}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v taken", o)
 		}
 	}
-	missing := newBrowser(t, newBackend(t), filepath.Join(dir, "none"), time.Now)
-	if w := missing.do("GET", "/signer/keys", "", ""); w.Code != 500 {
-		t.Errorf("folder that is missing: %d", w.Code)
+}
+
+func TestBodiesAreReadAsJSONOnly(t *testing.T) {
+	b := newBrowser(t, newBackend(t), time.Now)
+	if w := b.do("POST", "/app/login", "text/plain", `{"pkcs7":"AA=="}`); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("a form of another page could log in: %d", w.Code)
+	}
+	for body, want := range map[string]int{
+		`{"pkcs7":"AA==","more":1}`: 400,
+		`nonsense`:                  400,
+		`{"pkcs7":"` + strings.Repeat("x", maxBody) + `"}`: 413,
+	} {
+		if w := b.do("POST", "/app/login", jsonType, body); w.Code != want {
+			t.Errorf("%.60s: %d %s, want %d", body, w.Code, w.Body, want)
+		}
 	}
 }
 
 func TestSessionBeginsWithAValidAnswerAndEnds(t *testing.T) {
-	dir, _ := keyFolder(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	back := newBackend(t)
-	b := newBrowser(t, back, dir, func() time.Time { return now })
+	b := newBrowser(t, back, func() time.Time { return now })
 	me := func() string { return strings.TrimSpace(b.do("GET", "/app/me", "", "").Body.String()) }
 
 	back.answer = `{"status":-20,"message":"late"}`
@@ -231,9 +190,8 @@ func TestSessionBeginsWithAValidAnswerAndEnds(t *testing.T) {
 }
 
 func TestServerTroubleIsTold(t *testing.T) {
-	dir, _ := keyFolder(t)
 	back := newBackend(t)
-	b := newBrowser(t, back, dir, time.Now)
+	b := newBrowser(t, back, time.Now)
 	back.status, back.answer = 503, "no memory"
 	if w := b.do("POST", "/app/login", jsonType, `{"pkcs7":"AA=="}`); w.Code != 502 || !strings.Contains(w.Body.String(), "503: no memory") {
 		t.Errorf("%d %s", w.Code, w.Body)
@@ -255,26 +213,11 @@ func TestServerTroubleIsTold(t *testing.T) {
 }
 
 func TestSessionsAreBounded(t *testing.T) {
-	dir, _ := keyFolder(t)
-	b := newBrowser(t, newBackend(t), dir, time.Now)
+	b := newBrowser(t, newBackend(t), time.Now)
 	for range maxSessions + 10 {
 		b.site.open(nil)
 	}
 	if n := len(b.site.session); n > maxSessions {
 		t.Errorf("%d sessions kept", n)
-	}
-}
-
-func TestSignErrorsAreTyped(t *testing.T) {
-	dir, _ := keyFolder(t)
-	s := LocalSigner{Dir: dir, Now: time.Now}
-	if _, err := s.Sign("DS1.pfx", "wrong", nil, false); !errors.Is(err, ErrPassword) {
-		t.Errorf("wrong password: %v", err)
-	}
-	if _, err := s.Sign("damaged.PFX", "1", nil, false); !errors.Is(err, ErrNoKey) {
-		t.Errorf("damaged file: %v", err)
-	}
-	if got := commonName("no pairs here"); got != "no pairs here" {
-		t.Errorf("name of a strange alias: %q", got)
 	}
 }

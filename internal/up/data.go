@@ -5,6 +5,7 @@
 package up
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,9 +20,9 @@ import (
 	"github.com/gofrs/flock"
 
 	"imzo/internal/atomicfile"
-	"imzo/internal/demo"
 	"imzo/internal/trust"
 	"imzo/pki/cert"
+	"imzo/pki/cms"
 	"imzo/pki/keystore"
 )
 
@@ -32,6 +33,7 @@ const KeyPassword = "1"
 const (
 	trustDir   = "trust"
 	keysDir    = "DSKEYS"
+	agentDir   = "agent"
 	configFile = "config.properties"
 	rootFile   = "root.pem"
 	sampleFile = "sample.p7s.b64"
@@ -183,11 +185,18 @@ func (d *data) writeSample(now func() time.Time) error {
 	if _, err := os.Stat(d.path(sampleFile)); err == nil {
 		return nil
 	}
-	signer := demo.LocalSigner{Dir: d.path(keysDir), Now: now}
-	document, err := signer.Sign(keyFile(users[0].Subject), KeyPassword, []byte("some document"), false)
-	if errors.Is(err, demo.ErrPassword) {
+	pfx, err := os.ReadFile(filepath.Join(d.path(keysDir), keyFile(users[0].Subject)))
+	if err != nil {
+		return err
+	}
+	entries, err := keystore.OpenPFX(pfx, KeyPassword)
+	if errors.Is(err, keystore.ErrPassword) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	document, err := cms.Sign([]byte("some document"), []cms.Signer{{Key: entries[0].Key, Chain: entries[0].Chain, SigningTime: now()}}, cms.Options{Rand: rand.Reader})
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,15 @@ import (
 	"time"
 
 	"imzo/internal/demo"
+	"imzo/internal/eimzo/agent"
+	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/eimzo/server"
 	"imzo/internal/httpx"
+	"imzo/internal/revocation"
+	"imzo/internal/secret"
 	"imzo/internal/trust"
+	"imzo/pki/alg"
+	"imzo/pki/tsp"
 )
 
 // Addresses of the parts; all but the server's move to a free port where
@@ -41,6 +47,12 @@ type Options struct {
 	Logger  *slog.Logger
 	Version string
 	Now     func() time.Time
+
+	// Form is how the agent asks the person; "" is the page. OpenBrowser shows
+	// its address, nil does not. Headless asks nobody and takes KeyPassword.
+	Form        prompt.Form
+	OpenBrowser func(address string) error
+	Headless    bool
 }
 
 // Run starts everything, prints where it is, and serves until ctx is done.
@@ -96,7 +108,13 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer demoLn.Close()
-	site, err := demo.New(serverURL, demo.LocalSigner{Dir: d.path(keysDir), Now: o.Now}, o.Now)
+	desk, err := listenAgent(d, o, trustURL)
+	if err != nil {
+		return err
+	}
+	defer desk.Close()
+	socketURL := "ws://" + desk.WSAddress() + agent.SocketPath
+	site, err := demo.New(demo.Options{Server: serverURL, Agent: socketURL, Script: agent.ClientScript(), Now: o.Now})
 	if err != nil {
 		return err
 	}
@@ -107,6 +125,7 @@ func Run(ctx context.Context, o Options) error {
 	}{
 		{"trust services", serveHTTP(trustLn, d.trust.Handler(), o.Logger)},
 		{"server", func(ctx context.Context) error { return service.Serve(ctx, listeners) }},
+		{"agent", desk.Serve},
 		{"demo site", serveHTTP(demoLn, site, o.Logger)},
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -123,7 +142,7 @@ func Run(ctx context.Context, o Options) error {
 		}()
 	}
 	var errs []error
-	if err := announce(o.Stdout, d, serverURL, trustURL, "http://"+demoLn.Addr().String()); err != nil {
+	if err := announce(o.Stdout, d, serverURL, trustURL, "http://"+demoLn.Addr().String(), socketURL); err != nil {
 		errs = append(errs, err)
 		stop()
 	}
@@ -131,6 +150,39 @@ func Run(ctx context.Context, o Options) error {
 		errs = append(errs, <-ended)
 	}
 	return errors.Join(errs...)
+}
+
+// listenAgent opens the agent, which knows the keys of the data folder alone
+// and asks nobody on the internet. It takes free ports where its own are taken,
+// as by E-IMZO.
+func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
+	s := agent.ServiceOptions{
+		Options:  agent.Options{Version: o.Version, Logger: o.Logger, Now: o.Now, Anchors: d.trust.Anchors()},
+		StateDir: d.path(agentDir), Dirs: []string{d.path(keysDir)},
+		Form: o.Form, Out: o.Stdout, OpenBrowser: o.OpenBrowser, WSPort: agent.DefaultWSPort, WSSPort: agent.NoPort,
+	}
+	if s.Form == "" {
+		s.Form = prompt.FormWeb
+	}
+	if o.Headless {
+		s.Prompter = prompt.Headless{Default: secret.New([]byte(KeyPassword))}
+	}
+	s.Revocation = revocation.New(revocation.Options{URLs: []string{trustURL + strings.TrimPrefix(d.trust.OCSPURL(), d.trust.BaseURL())}, Now: o.Now})
+	s.TSAURL = trustURL + strings.TrimPrefix(d.trust.TSAURL(), d.trust.BaseURL())
+	stamper := &tsp.Client{Now: o.Now}
+	s.Stamp = func(ctx context.Context, digest *alg.Digest, message []byte) ([]byte, error) {
+		token, err := stamper.Stamp(ctx, s.TSAURL, digest, message)
+		if err != nil {
+			return nil, err
+		}
+		return token.Raw, nil
+	}
+	desk, err := agent.Listen(s)
+	if taken := (*net.OpError)(nil); errors.As(err, &taken) {
+		s.WSPort = 0
+		desk, err = agent.Listen(s)
+	}
+	return desk, err
 }
 
 func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
@@ -217,7 +269,7 @@ func dialable(a net.Addr) string {
 }
 
 // announce prints where everything is and what to try.
-func announce(w io.Writer, d *data, serverURL, trustURL, demoURL string) error {
+func announce(w io.Writer, d *data, serverURL, trustURL, demoURL, socketURL string) error {
 	dir, err := filepath.Abs(d.dir)
 	if err != nil {
 		return err
@@ -236,6 +288,7 @@ func announce(w io.Writer, d *data, serverURL, trustURL, demoURL string) error {
   demo site       %s
   server          %s
   trust services  %s
+  agent           %s
   keys            %s, password %s
 
 Try it:
@@ -251,7 +304,7 @@ Sign a file, and check it:
   imzo verify --trust %s --ocsp %s signed.p7s
 
 Stop with Ctrl-C.
-`, made, dir, demoURL, serverURL, trustURL, filepath.Join(dir, keysDir), KeyPassword,
+`, made, dir, demoURL, serverURL, trustURL, socketURL, filepath.Join(dir, keysDir), KeyPassword,
 		shellQuote(serverURL+"/frontend/challenge"),
 		sample, shellQuote(serverURL+"/backend/pkcs7/verify/attached"),
 		sample, shellQuote(serverURL+"/frontend/timestamp/pkcs7"),

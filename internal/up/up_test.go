@@ -3,7 +3,6 @@ package up
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,45 +13,67 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-
-	"imzo/internal/demo"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // running is an `imzo up` under test.
 type running struct {
-	server, trust, demo string
-	text                string
-	stop                func()
+	server, trust, demo, agent string
+	text                       string
+	output                     func() string // so far
+	stop                       func()
 }
 
-// start runs it and waits for its announcement.
+// start runs it with nobody to ask, and waits for its announcement.
 func start(t *testing.T, dir, listen string) *running {
 	t.Helper()
+	return startWith(t, Options{Dir: dir, Listen: listen, Headless: true})
+}
+
+func startWith(t *testing.T, o Options) *running {
+	t.Helper()
+	o.Logger, o.Version, o.Now = slog.New(slog.DiscardHandler), "test", time.Now
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := Run(ctx, Options{Dir: dir, Listen: listen, Stdout: in, Logger: slog.New(slog.DiscardHandler), Version: "test", Now: time.Now})
+		o.Stdout = in
+		err := Run(ctx, o)
 		in.CloseWithError(errors.Join(io.EOF, err))
 		ended <- err
 	}()
+	var mu sync.Mutex
 	var text bytes.Buffer
 	chunk := make([]byte, 4096)
-	for !strings.Contains(text.String(), "Stop with Ctrl-C") {
+	read := func() error {
 		n, err := out.Read(chunk)
+		mu.Lock()
+		defer mu.Unlock()
 		text.Write(chunk[:n])
-		if err != nil {
+		return err
+	}
+	for !strings.Contains(text.String(), "Stop with Ctrl-C") {
+		if err := read(); err != nil {
 			cancel()
 			t.Fatalf("ended early: %v\n%s", err, text.String())
 		}
 	}
 	r := &running{text: text.String()}
+	r.output = func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text.String()
+	}
+	go func() {
+		for read() == nil {
+		}
+	}()
 	stopped := false
 	r.stop = func() {
 		if stopped {
@@ -66,8 +87,8 @@ func start(t *testing.T, dir, listen string) *running {
 		}
 	}
 	t.Cleanup(r.stop)
-	for name, to := range map[string]*string{"server": &r.server, "trust services": &r.trust, "demo site": &r.demo} {
-		m := regexp.MustCompile(`(?m)^  ` + name + ` +(http://\S+)$`).FindStringSubmatch(r.text)
+	for name, to := range map[string]*string{"server": &r.server, "trust services": &r.trust, "demo site": &r.demo, "agent": &r.agent} {
+		m := regexp.MustCompile(`(?m)^  ` + name + ` +((?:http|ws)://\S+)$`).FindStringSubmatch(r.text)
 		if m == nil {
 			t.Fatalf("no address of the %s in\n%s", name, r.text)
 		}
@@ -102,32 +123,30 @@ func status(t *testing.T, body []byte) int {
 	var v struct {
 		Status int `json:"status"`
 	}
-	if err := json.Unmarshal(body, &v); err != nil {
+	decode(t, body, &v)
+	return v.Status
+}
+
+func decode(t *testing.T, body []byte, to any) {
+	t.Helper()
+	if err := json.Unmarshal(body, to); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	return v.Status
 }
 
 func TestUpLogsInOnceAndComesBackWithTheSameKeys(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, dir, "127.0.0.1:0")
-	signer := demo.LocalSigner{Dir: filepath.Join(dir, keysDir), Now: time.Now}
-	keys, err := signer.Keys()
-	if err != nil || len(keys) != 2 {
-		t.Fatalf("keys %v, %v", keys, err)
+	keys := newSigner(t, r).keys()
+	if len(keys) != 2 {
+		t.Fatalf("keys %v", keys)
 	}
-	login := func(r *running, key string) {
+	login := func(r *running, key listed) {
 		t.Helper()
 		_, body := fetch(t, "GET", r.server+"/frontend/challenge", "", "")
 		var c struct{ Challenge string }
-		if err := json.Unmarshal(body, &c); err != nil {
-			t.Fatal(err)
-		}
-		document, err := signer.Sign(key, KeyPassword, []byte(c.Challenge), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := base64.StdEncoding.EncodeToString(document)
+		decode(t, body, &c)
+		text := newSigner(t, r).sign(key, c.Challenge)
 		if _, body := fetch(t, "POST", r.server+"/backend/auth", "application/x-www-form-urlencoded", text); status(t, body) != 1 {
 			t.Errorf("log-in: %s", body)
 		}
@@ -136,7 +155,7 @@ func TestUpLogsInOnceAndComesBackWithTheSameKeys(t *testing.T) {
 		}
 	}
 	for _, k := range keys {
-		login(r, k.ID)
+		login(r, k)
 	}
 
 	sample, err := os.ReadFile(filepath.Join(dir, sampleFile))
@@ -176,11 +195,11 @@ func TestUpLogsInOnceAndComesBackWithTheSameKeys(t *testing.T) {
 		t.Error("the taken port is announced")
 	}
 	for name, b := range fileContents(t, dir) {
-		if name != "trust/ledger" && !bytes.Equal(before[name], b) {
+		if name != "trust/ledger" && name != "agent/audit.log" && !bytes.Equal(before[name], b) {
 			t.Errorf("%s changed", name)
 		}
 	}
-	login(again, keys[0].ID)
+	login(again, keys[0])
 }
 
 func fileContents(t *testing.T, dir string) map[string][]byte {
@@ -253,35 +272,21 @@ func TestDemoSiteLogsInAndVerifies(t *testing.T) {
 	if code != 200 || !strings.Contains(string(page), "Imzo demo") {
 		t.Fatalf("page: %d %s", code, page)
 	}
-	_, body := fetch(t, "GET", r.demo+"/signer/keys", "", "")
-	var keys struct{ Keys []demo.Key }
-	if err := json.Unmarshal(body, &keys); err != nil || len(keys.Keys) != 2 {
-		t.Fatalf("keys: %v %s", err, body)
-	}
-	_, body = fetch(t, "GET", r.demo+"/frontend/challenge", "", "")
+	_, body := fetch(t, "GET", r.demo+"/frontend/challenge", "", "")
 	var c struct{ Challenge string }
-	if err := json.Unmarshal(body, &c); err != nil || c.Challenge == "" {
-		t.Fatalf("challenge through the site: %v %s", err, body)
+	if decode(t, body, &c); c.Challenge == "" {
+		t.Fatalf("challenge through the site: %s", body)
 	}
-	ask, err := json.Marshal(map[string]any{"key": keys.Keys[0].ID, "password": "1", "data64": base64.StdEncoding.EncodeToString([]byte(c.Challenge)), "detached": false})
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, body = fetch(t, "POST", r.demo+"/signer/sign", "application/json", string(ask))
-	var signed struct {
-		PKCS7 string `json:"pkcs7_64"`
-	}
-	if err := json.Unmarshal(body, &signed); err != nil || code != 200 {
-		t.Fatalf("sign: %d %s", code, body)
-	}
-	code, body = fetch(t, "POST", r.demo+"/app/login", "application/json", `{"pkcs7":"`+signed.PKCS7+`"}`)
+	signer := newSigner(t, r)
+	signed := signer.sign(signer.keys()[0], c.Challenge)
+	code, body = fetch(t, "POST", r.demo+"/app/login", "application/json", `{"pkcs7":"`+signed+`"}`)
 	if code != 200 || !strings.Contains(string(body), "CN") {
 		t.Fatalf("log-in: %d %s", code, body)
 	}
-	if code, body = fetch(t, "POST", r.demo+"/app/login", "application/json", `{"pkcs7":"`+signed.PKCS7+`"}`); code != http.StatusForbidden {
+	if code, body = fetch(t, "POST", r.demo+"/app/login", "application/json", `{"pkcs7":"`+signed+`"}`); code != http.StatusForbidden {
 		t.Errorf("replay: %d %s", code, body)
 	}
-	if code, body = fetch(t, "POST", r.demo+"/app/verify", "application/json", `{"pkcs7":"`+signed.PKCS7+`"}`); code != http.StatusUnauthorized {
+	if code, body = fetch(t, "POST", r.demo+"/app/verify", "application/json", `{"pkcs7":"`+signed+`"}`); code != http.StatusUnauthorized {
 		t.Errorf("verify without a session: %d %s", code, body)
 	}
 }

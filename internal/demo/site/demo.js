@@ -35,11 +35,62 @@ async function step(button, message, work) {
   try { await work(); } catch (e) { say(message, e.message, "bad"); } finally { $(button).disabled = false; }
 }
 
-async function signData(data64, detached) {
-  const answer = await call("POST", "/signer/sign", {
-    key: $("key").value, password: $("password").value, data64, detached,
+// The keys that E-IMZO gives everybody for pages of this computer.
+const apiKeys = [
+  "localhost", "96D0C1491615C82B9A54D9989779DF825B690748224C2B04F500F370D51827CE2644D8D4A82C18184D73AB8530BB8ED537269603F61DB0D03D2104ABF789970B",
+  "127.0.0.1", "A7BCFA5D490B351BE0754130DF03A068F855DB4333D43921125B9CF2670EF6A40370C646B90401955E1F7BC9CDBF59CE0B2C5467D820BE189C845D0B79CFC96F",
+];
+
+// Calls a function of the agent. What it refuses is an error with its reason.
+function agent(plugin, name, ...args) {
+  return new Promise((resolve, reject) => {
+    const lost = () => reject(new Error("The agent does not answer. Is it running?"));
+    const done = (event, data) => {
+      if (data.success) return resolve(data);
+      const e = new Error(data.reason);
+      e.status = data.status;
+      reject(e);
+    };
+    if (name === "apikey") CAPIWS.apikey(args, done, lost);
+    else CAPIWS.callFunction({ plugin, name, arguments: args }, done, lost);
   });
-  return answer.pkcs7_64;
+}
+
+let keys = [];
+const loaded = new Map(); // key ids, by the number in the list
+
+// Signs with the chosen key. Its id may have ended since it was loaded.
+async function signData(data64, detached) {
+  const chosen = $("key").value;
+  for (let again = true; ; again = false) {
+    if (!loaded.has(chosen)) {
+      const k = keys[Number(chosen)];
+      if (!k) throw new Error("There is no key to sign with.");
+      loaded.set(chosen, (await agent("pfx", "load_key", k.disk, k.path, k.name, k.alias)).keyId);
+    }
+    try {
+      return (await agent("pkcs7", "create_pkcs7", data64, loaded.get(chosen), detached ? "yes" : "no")).pkcs7_64;
+    } catch (e) {
+      if (e.status !== -1010 || !again) throw e;
+      loaded.delete(chosen);
+    }
+  }
+}
+
+// The name in an alias: fields after commas, of which "cn" is one.
+function nameOf(alias) {
+  const cn = alias.split(/,(?=[\w.]+=)/).find((f) => f.startsWith("cn="));
+  return cn ? cn.slice(3).toUpperCase() : alias;
+}
+
+// What is to be signed: the file, or the text.
+async function document64() {
+  const file = $("file").files[0];
+  if (!file) return utf8To64($("text").value);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let binary = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(binary);
 }
 
 function showPerson(person) {
@@ -100,7 +151,7 @@ $("logout").addEventListener("click", () => step("logout", "login-message", asyn
 
 $("sign").addEventListener("click", () => step("sign", "sign-message", async () => {
   $("result").hidden = true;
-  const data64 = utf8To64($("text").value), detached = $("detached").checked;
+  const data64 = await document64(), detached = $("detached").checked;
   let pkcs7 = await signData(data64, detached);
   if ($("timestamp").checked) {
     const stamped = await call("POST", "/frontend/timestamp/pkcs7", pkcs7, "text/plain");
@@ -115,8 +166,14 @@ $("sign").addEventListener("click", () => step("sign", "sign-message", async () 
 
 (async () => {
   try {
-    const { keys } = await call("GET", "/signer/keys");
-    $("key").replaceChildren(...keys.map((k) => new Option(k.subject + " (" + k.id + ")", k.id)));
+    CAPIWS.URL = (await call("GET", "/app/agent")).url;
+    await agent("", "apikey", ...apiKeys);
+    await agent("app", "change_ui_lang", document.documentElement.lang);
+    keys = (await agent("pfx", "list_all_certificates")).certificates;
+    $("key").replaceChildren(...keys.map((k, i) => new Option(nameOf(k.alias) + " (" + k.name + ")", i)));
+    if (keys.length === 0) say("key-message", "The agent has found no keys.", "bad");
+  } catch (e) { say("key-message", e.message, "bad"); }
+  try {
     const { person } = await call("GET", "/app/me");
     showPerson(person);
     if (person) say("sign-message", "");

@@ -202,7 +202,7 @@ func TestADocumentIsSignedAndItsSignatureHolds(t *testing.T) {
 		wantFields(t, callFunction(t, d.agent, "pkcs7", name, args...), map[string]any{"success": true})
 		shown := d.person.asked[0]
 		if shown.Kind != prompt.KindPassword || shown.Domain != "example.uz" || shown.Function != "pkcs7.create_pkcs7" || shown.Content.Preview != "some document" ||
-			shown.Content.Detached != c.detached || shown.Key.Owner != "ivanov ivan ivanovich" || shown.Key.File != "DS1" || !shown.Remember {
+			shown.Content.Detached != c.detached || shown.Key.Owner != "IVANOV IVAN IVANOVICH" || shown.Key.File != "DS1" || !shown.Remember {
 			t.Errorf("the person saw %+v %+v %+v", shown, shown.Content, shown.Key)
 		}
 	}

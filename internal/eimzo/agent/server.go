@@ -50,7 +50,7 @@ func (a *Agent) Handler(prompts http.Handler) http.Handler {
 		switch {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			notFound(w)
-		case r.URL.Path == socketPath:
+		case r.URL.Path == SocketPath:
 			a.serveSocket(w, r)
 		default:
 			a.servePage(w, r)
@@ -98,6 +98,15 @@ func notFound(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(http.StatusNotFound)
 	fmt.Fprint(w, "404 - Not Found")
+}
+
+// ClientScript is e-imzo.js, for sites to keep among their own files.
+func ClientScript() []byte {
+	b, err := siteFiles.ReadFile("site/e-imzo.js")
+	if err != nil {
+		panic(err) // part of the program
+	}
+	return b
 }
 
 // running is ctx that ends, too, when the agent stops.

@@ -70,7 +70,7 @@ func run(t *testing.T, o ServiceOptions) (*Service, func() error) {
 // call makes one call over a socket of its own.
 func (s *Service) call(t *testing.T, origin, plugin, name string, args ...string) map[string]any {
 	t.Helper()
-	return callOver(t, websocket.DefaultDialer, "ws://"+s.WSAddress()+socketPath, origin, plugin, name, args...)
+	return callOver(t, websocket.DefaultDialer, "ws://"+s.WSAddress()+SocketPath, origin, plugin, name, args...)
 }
 
 func callOver(t *testing.T, dialer *websocket.Dialer, url, origin, plugin, name string, args ...string) map[string]any {
@@ -113,14 +113,14 @@ func TestAServiceSignsForPagesOverBothPorts(t *testing.T) {
 	wantFields(t, s.call(t, page, "", "apikey", "localhost", publicKey), map[string]any{"success": true, "message": page})
 	id := fmt.Sprint(s.call(t, page, "pfx", "load_key", d.stick+"/", "", "DS1", d.alias)["keyId"])
 	dialer := &websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: pool}}
-	reply := callOver(t, dialer, "wss://"+s.WSSAddress()+socketPath, page, "pkcs7", "create_pkcs7", "AAAA", id)
+	reply := callOver(t, dialer, "wss://"+s.WSSAddress()+SocketPath, page, "pkcs7", "create_pkcs7", "AAAA", id)
 	wantFields(t, reply, map[string]any{"success": true, "signer_serial_number": d.user.Cert.SerialHex()})
 	if strings.Contains(s.PageURL(), "https") {
 		t.Error(s.PageURL())
 	}
 
 	// A socket that waits is told of the end.
-	waiting, _, err := websocket.DefaultDialer.Dial("ws://"+s.WSAddress()+socketPath+"?keepConnection", nil)
+	waiting, _, err := websocket.DefaultDialer.Dial("ws://"+s.WSAddress()+SocketPath+"?keepConnection", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func dial(t testing.TB, s *httptest.Server, query, origin string) *websocket.Con
 	if origin != "" {
 		header.Set("Origin", origin)
 	}
-	c, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+socketPath+query, header)
+	c, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+SocketPath+query, header)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,12 +193,12 @@ func TestPagesAreServed(t *testing.T) {
 			t.Errorf("%s: %d %v %.100s", path, r.StatusCode, r.Header, text)
 		}
 	}
-	for _, c := range [][2]string{{"GET", "/no"}, {"POST", "/"}, {"PUT", "/e-imzo.js"}, {"GET", socketPath}, {"GET", "/site/index.html"}, {"GET", "/../go.mod"}} {
+	for _, c := range [][2]string{{"GET", "/no"}, {"POST", "/"}, {"PUT", "/e-imzo.js"}, {"GET", SocketPath}, {"GET", "/site/index.html"}, {"GET", "/../go.mod"}} {
 		if r, text := get(c[0], c[1], "", ""); r.StatusCode != 404 || text != "404 - Not Found" || r.Header.Get("Content-Type") != "text/plain" {
 			t.Errorf("%v: %d %q", c, r.StatusCode, text)
 		}
 	}
-	for _, path := range []string{"/", "/no", socketPath} {
+	for _, path := range []string{"/", "/no", SocketPath} {
 		for origin, want := range map[string]string{"https://example.uz": "https://example.uz", "": "*"} {
 			r, text := get("OPTIONS", path, "", origin)
 			if r.StatusCode != 200 || text != "" || !r.Close || r.Header.Get("Access-Control-Allow-Private-Network") != "true" || r.Header.Get("Access-Control-Allow-Origin") != want ||
@@ -216,7 +216,7 @@ func TestPagesAreServed(t *testing.T) {
 			t.Errorf("Host %s: %d", host, r.StatusCode)
 		}
 	}
-	_, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+socketPath, http.Header{"Host": {"evil.uz"}})
+	_, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+SocketPath, http.Header{"Host": {"evil.uz"}})
 	if err == nil || response.StatusCode != 403 {
 		t.Error("a socket under another name", err)
 	}
@@ -324,7 +324,7 @@ func TestManyClientsSignAtOnce(t *testing.T) {
 	for range 50 {
 		wait.Go(func() {
 			for left.Add(-1) >= 0 {
-				c, _, err := dialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+socketPath, http.Header{"Origin": {"https://example.uz"}})
+				c, _, err := dialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+SocketPath, http.Header{"Origin": {"https://example.uz"}})
 				if err != nil {
 					t.Error(err)
 					return

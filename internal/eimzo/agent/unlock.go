@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"imzo/internal/eimzo/agent/keyring"
 	"imzo/internal/eimzo/agent/prompt"
@@ -145,7 +146,7 @@ func (a *Agent) kept(c *call, s keyring.Session) *unlocked {
 // askFor asks for the password of a session's key until it opens the key.
 func (a *Agent) askFor(ctx context.Context, c *call, s keyring.Session, content *prompt.Content, offer bool) (u *unlocked, remember bool, err error) {
 	r := a.question(c, prompt.KindPassword)
-	r.Key = &prompt.Key{Owner: aliasField(s.Alias, "cn"), Alias: s.Alias, File: strings.TrimSuffix(s.File.Name, ext(s.File.Name)), Serial: aliasField(s.Alias, "serialnumber")}
+	r.Key = a.describe(s)
 	r.Content, r.Remember = content, offer
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
@@ -165,6 +166,20 @@ func (a *Agent) askFor(ctx context.Context, c *call, s keyring.Session, content 
 	}
 	// Pages test for the number, or for the word in the text.
 	return nil, false, fail(-5000, textPasswordEnterCanceled)
+}
+
+// describe tells people which key a session is of, from its alias: the
+// certificate may be under the password still.
+func (a *Agent) describe(s keyring.Session) *prompt.Key {
+	k := &prompt.Key{
+		// Aliases are in small letters.
+		Owner: strings.ToUpper(aliasField(s.Alias, "cn")), Alias: s.Alias,
+		File: strings.TrimSuffix(s.File.Name, ext(s.File.Name)), Serial: aliasField(s.Alias, "serialnumber"),
+	}
+	if until, err := time.ParseInLocation("2006.01.02 15:04:05", aliasField(s.Alias, "validto"), a.location); err == nil {
+		k.Expiry = until
+	}
+	return k
 }
 
 func ext(name string) string {

@@ -15,8 +15,8 @@ import (
 	"imzo/internal/eimzo/agent/origin"
 )
 
-// socketPath is where pages open their sockets.
-const socketPath = "/service/cryptapi"
+// SocketPath is where pages open their sockets.
+const SocketPath = "/service/cryptapi"
 
 // Bounds of sockets.
 const (
