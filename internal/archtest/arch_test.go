@@ -87,11 +87,13 @@ var rules = []rule{
 	}, modules: []string{"golang.org/x/sync"}, testModules: []string{"github.com/getkin/kin-openapi"}},
 	// The one place below the commands that joins services.
 	{area: "internal/up", allowed: []string{
-		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/server", "internal/httpx", "internal/trust",
-	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp"}},
+		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/agent", "internal/eimzo/agent/prompt", "internal/eimzo/server",
+		"internal/httpx", "internal/localca", "internal/revocation", "internal/secret", "internal/trust",
+	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp", "github.com/gorilla/websocket"}},
 	{area: "internal/cli", allowed: []string{
 		"gost/...", "pki/...", "verify", "internal/atomicfile", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
-		"internal/inspect", "internal/qr", "internal/revocation", "internal/roots", "internal/store", "internal/trust",
+		"internal/i18n", "internal/inspect", "internal/localca", "internal/qr", "internal/revocation", "internal/roots", "internal/secret", "internal/store",
+		"internal/trust",
 	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
 
 	// For tests, see TestNothingButTestsImportsTestpki.
