@@ -14,7 +14,7 @@ var (
 	ErrNoCertutil  = errors.New("the program certutil is missing: install libnss3-tools (Debian, Ubuntu), nss-tools (Fedora) or nss (Homebrew)")
 	ErrNoDatabase  = errors.New("no database of a browser was found: start the browser once")
 	ErrNoJava      = errors.New("no Java was found: set JAVA_HOME to one that has bin/keytool and lib/security/cacerts")
-	ErrNotTrusted  = errors.New("the CA is in the store but not trusted")
+	ErrNotTrusted  = errors.New("the CA was given to the store, which does not trust it")
 	ErrNoStore     = errors.New("no trust store was asked for")
 )
 
@@ -77,7 +77,15 @@ func (a *Authority) Install(ctx context.Context, stores Stores) ([]Result, error
 		if present, err := s.trusted(ctx, a); present && err == nil {
 			return nil
 		}
-		return s.install(ctx, a)
+		if err := s.install(ctx, a); err != nil {
+			return err
+		}
+		// Programs report success for less.
+		present, err := s.trusted(ctx, a)
+		if err == nil && !present {
+			err = ErrNotTrusted
+		}
+		return err
 	})
 }
 

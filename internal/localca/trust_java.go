@@ -3,7 +3,6 @@ package localca
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,13 +72,7 @@ func (j javaStore) install(ctx context.Context, a *Authority) error {
 	if err := j.writable(ctx); err != nil {
 		return err
 	}
-	if err := t.Install(a.Path(), a.cert); err != nil {
-		return explain(err)
-	}
-	if !t.Exists(a.cert) {
-		return fmt.Errorf("keytool reports success, but the CA is not in the store")
-	}
-	return nil
+	return explain(t.Install(a.Path(), a.cert))
 }
 
 func (j javaStore) remove(ctx context.Context, a *Authority) error {

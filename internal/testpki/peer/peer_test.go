@@ -97,7 +97,7 @@ func TestMissingJarSkips(t *testing.T) {
 
 func TestProgramsAreFound(t *testing.T) {
 	for name, find := range map[string]func(testing.TB) string{
-		"nginx": Nginx, "chromium": Chromium, "rhash": RHash, "systemd": SystemdAnalyze, "strace": Strace, "keytool": Keytool, "zbarimg": ZBar,
+		"nginx": Nginx, "chromium": Chromium, "rhash": RHash, "systemd": SystemdAnalyze, "strace": Strace, "keytool": Keytool, "zbarimg": ZBar, "certutil": Certutil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if path := find(t); !filepath.IsAbs(path) {

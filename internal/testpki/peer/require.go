@@ -23,6 +23,7 @@ const (
 	namePromtool     = "promtool"
 	nameZBar         = "zbarimg"
 	namePinentry     = "pinentry-tty"
+	nameCertutil     = "certutil"
 )
 
 // debianPackages tells for each peer what to install.
@@ -40,6 +41,7 @@ var debianPackages = map[string]string{
 	namePromtool:     "prometheus",
 	nameZBar:         "zbar-tools",
 	namePinentry:     "pinentry-tty",
+	nameCertutil:     "libnss3-tools",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -147,4 +149,11 @@ func ZBar(t testing.TB) string {
 func Pinentry(t testing.TB) string {
 	t.Helper()
 	return program(t, namePinentry, "pinentry-tty")
+}
+
+// Certutil returns the path of certutil, which keeps the certificate databases
+// of NSS.
+func Certutil(t testing.TB) string {
+	t.Helper()
+	return program(t, nameCertutil, "certutil")
 }
