@@ -94,7 +94,7 @@ var rules = []rule{
 		"gost/...", "pki/...", "verify", "internal/atomicfile", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
 		"internal/i18n", "internal/inspect", "internal/localca", "internal/qr", "internal/revocation", "internal/roots", "internal/secret", "internal/store",
 		"internal/trust",
-	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: commandTests},
+	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: append([]string{"github.com/gorilla/websocket"}, commandTests...)},
 
 	// For tests, see TestNothingButTestsImportsTestpki.
 	{area: "internal/testpki/...", allowed: []string{"gost/...", "pki/...", "internal/testpki/..."}},

@@ -34,6 +34,7 @@ const (
 	trustDir   = "trust"
 	keysDir    = "DSKEYS"
 	agentDir   = "agent"
+	caDir      = "ca" // in agentDir
 	configFile = "config.properties"
 	rootFile   = "root.pem"
 	sampleFile = "sample.p7s.b64"

@@ -21,6 +21,7 @@ import (
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/eimzo/server"
 	"imzo/internal/httpx"
+	"imzo/internal/localca"
 	"imzo/internal/revocation"
 	"imzo/internal/secret"
 	"imzo/internal/trust"
@@ -159,8 +160,13 @@ func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
 	s := agent.ServiceOptions{
 		Options:  agent.Options{Version: o.Version, Logger: o.Logger, Now: o.Now, Anchors: d.trust.Anchors()},
 		StateDir: d.path(agentDir), Dirs: []string{d.path(keysDir)},
-		Form: o.Form, Out: o.Stdout, OpenBrowser: o.OpenBrowser, WSPort: agent.DefaultWSPort, WSSPort: agent.NoPort,
+		Form: o.Form, Out: o.Stdout, OpenBrowser: o.OpenBrowser, WSPort: agent.DefaultWSPort, WSSPort: agent.DefaultWSSPort,
 	}
+	ca, err := localca.Open(filepath.Join(s.StateDir, caDir), localca.Options{Now: o.Now, Log: o.Logger})
+	if err != nil {
+		return nil, err
+	}
+	s.Certificate = ca.GetCertificate
 	if s.Form == "" {
 		s.Form = prompt.FormWeb
 	}
@@ -179,7 +185,7 @@ func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
 	}
 	desk, err := agent.Listen(s)
 	if taken := (*net.OpError)(nil); errors.As(err, &taken) {
-		s.WSPort = 0
+		s.WSPort, s.WSSPort = 0, 0
 		desk, err = agent.Listen(s)
 	}
 	return desk, err
