@@ -52,8 +52,8 @@ func (d folder) Tokens(ctx context.Context) ([]token.Token, error) {
 			continue
 		}
 		for seen[info.Name] {
-			c.name = fmt.Sprintf("%s (%s)", info.Name, name)
-			info.Name = c.name
+			info.Name = fmt.Sprintf("%s (%s)", info.Name, name)
+			c.name = info.Name
 		}
 		seen[info.Name] = true
 		out = append(out, c)
