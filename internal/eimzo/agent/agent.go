@@ -14,6 +14,7 @@ import (
 	"imzo/internal/i18n"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
+	"imzo/pki/token"
 	"imzo/verify"
 )
 
@@ -44,6 +45,8 @@ type Options struct {
 	// be set; the caller closes Keys.
 	Keys     *keyring.Ring
 	Prompter prompt.Prompter
+	// Tokens are the ID cards and tokens there are; nil for none.
+	Tokens *token.Set
 	// Memory bounds what all messages of pages take together, in octets; 0
 	// is [DefaultMemory].
 	Memory int64
@@ -140,7 +143,10 @@ func New(o Options) (*Agent, error) {
 
 // allPlugins lists the plugins in the order of apidoc.
 func allPlugins() []plugin {
-	plugins := []plugin{mainPlugin(), appPlugin(), pfxPlugin(), pkiPlugin(), pkcs7Plugin(), x509Plugin(), pkcs10Plugin(), ytksPlugin(), randseedPlugin()}
+	plugins := []plugin{
+		mainPlugin(), appPlugin(), pfxPlugin(), pkiPlugin(), pkcs7Plugin(), x509Plugin(), baikeyPlugin(), idcardPlugin(), ckcPlugin(),
+		pkcs10Plugin(), ytksPlugin(), uzgrdPlugin(), randseedPlugin(),
+	}
 	plugins = append(plugins, legacyListPlugins()...)
 	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
 	return append(plugins, trustPlugins()...)

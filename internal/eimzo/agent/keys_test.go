@@ -59,7 +59,11 @@ func (p *types) Ask(_ context.Context, r prompt.Request) (prompt.Answer, error) 
 	case "yes", "no":
 		return prompt.Answer{Allowed: next == "yes"}, nil
 	}
-	return prompt.Answer{Secret: secret.New([]byte(next)), Remember: p.remember}, nil
+	answer := prompt.Answer{Secret: secret.New([]byte(next)), Remember: p.remember}
+	if len(r.Disks) > 0 {
+		answer.Disk = r.Disks[0]
+	}
+	return answer, nil
 }
 
 // desk is an agent with a stick that has a key on it, and its person.

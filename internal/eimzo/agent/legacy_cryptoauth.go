@@ -40,6 +40,11 @@ func cryptoauthPlugin() plugin {
 				if err != nil {
 					return nil, err
 				}
+				if !isToken(c.arg(1)) {
+					if _, err := a.signingSession(c, c.arg(1)); err != nil {
+						return nil, err
+					}
+				}
 				// Nobody can show what a digest is of.
 				if err := a.confirmAlways(ctx, c, questionDigest); err != nil {
 					return nil, err
@@ -106,7 +111,18 @@ func (a *Agent) verifyWithID(ctx context.Context, c *call, digest []byte, signat
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
+	if isToken(id) {
+		d, err := a.device(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		chain, err := d.Chain(ctx)
+		if err != nil {
+			return nil, a.tokenError(d, err)
+		}
+		return verifyDigest(digest, signature, chain[0])
+	}
+	s, err := a.signingSession(c, id)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,10 @@ func createPKCS10FromKey(ctx context.Context, a *Agent, c *call) (fields, error)
 			return nil, err
 		}
 	}
-	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
+	if isToken(c.arg(0)) {
+		return nil, fail(-1015, textKeyIdIsNotSupported)
+	}
+	s, err := a.signingSession(c, c.arg(0))
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +94,17 @@ func createPKCS10FromKey(ctx context.Context, a *Agent, c *call) (fields, error)
 
 // createPKCS10 asks for the first certificate of a new key. Unlike above, the
 // original takes no spaces between OIDs here.
-func createPKCS10(_ context.Context, a *Agent, c *call) (fields, error) {
+func createPKCS10(ctx context.Context, a *Agent, c *call) (fields, error) {
 	policies, err := parsePolicies(c.arg(2), false)
 	if err != nil {
 		return nil, err
+	}
+	if isToken(c.arg(0)) {
+		subject, err := parseName(c.arg(1))
+		if err != nil {
+			return nil, err
+		}
+		return a.tokenRequest(ctx, c, c.arg(0), cert.RequestTemplate{Subject: subject, Policies: policies})
 	}
 	s, err := a.session(c, c.arg(0), fail(-1011, textKeyPairByIdIsNotFound), fail(-1016, textKeyIdDoesNotMatch), keyring.TypeKeyPair)
 	if err != nil {

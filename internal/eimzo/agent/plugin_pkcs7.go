@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 
+	"imzo/internal/eimzo/agent/keyring"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
@@ -51,7 +52,14 @@ func createPKCS7(ctx context.Context, a *Agent, c *call) (fields, error) {
 
 // signer opens the key of an id for one signature; done ends its use.
 func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.Content) (key *alg.PrivateKey, chain []*cert.Certificate, done func(), err error) {
-	s, err := a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
+	if isToken(id) {
+		key, chain, done, err := a.tokenSigner(ctx, c, id, content)
+		if err == nil {
+			c.noteContent(content)
+		}
+		return key, chain, done, err
+	}
+	s, err := a.signingSession(c, id)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -66,6 +74,11 @@ func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.
 	c.noteKey(u.Chain[0])
 	c.noteContent(content)
 	return u.Key, u.Chain, u.Wipe, nil
+}
+
+// signingSession is that of a key that can sign.
+func (a *Agent) signingSession(c *call, id string) (keyring.Session, error) {
+	return a.session(c, id, fail(-1010, textKeyIdIsNotFound), fail(-1015, textKeyIdIsNotSupported), keyFiles...)
 }
 
 // signedReply is the reply of functions that sign: the document, and of the

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+
+	"imzo/pki/cert"
 )
 
 func x509Plugin() plugin {
@@ -30,6 +32,17 @@ func x509Plugin() plugin {
 
 // getCertificateChain asks for the password: a PFX file hides its certificates.
 func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error) {
+	if isToken(c.arg(0)) {
+		d, err := a.device(ctx, c.arg(0))
+		if err != nil {
+			return nil, err
+		}
+		certificates, err := d.Chain(ctx)
+		if err != nil {
+			return nil, a.tokenError(d, err)
+		}
+		return chainReply(certificates), nil
+	}
 	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1018, textKeyIdIsNotSupportedForCertificate), keyFiles...)
 	if err != nil {
 		return nil, err
@@ -39,11 +52,15 @@ func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error)
 		return nil, err
 	}
 	defer u.Wipe()
+	return chainReply(u.Chain), nil
+}
+
+func chainReply(certificates []*cert.Certificate) fields {
 	chain := []string{}
-	for _, certificate := range u.Chain {
+	for _, certificate := range certificates {
 		chain = append(chain, base64Text(certificate.Raw))
 	}
-	return fields{"certificates": chain}, nil
+	return fields{"certificates": chain}
 }
 
 func getCertificateInfo(_ context.Context, a *Agent, c *call) (fields, error) {

@@ -415,7 +415,7 @@ func TestPasswordsAreRememberedForAsLongAsThePersonSaid(t *testing.T) {
 	r.Forget("a", id)
 	want("a", id, false)
 	r.Remember("a", "idcard", password, true)
-	r.ForgetAll("idcard", "ckc")
+	r.ForgetPrefix("idcard")
 	want("a", "idcard", false)
 	r.Remember("a", id, password, true)
 	r.ForgetFile(File{"x", "y"})

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -314,16 +315,14 @@ func (r *Ring) ForgetFile(f File) {
 	}
 }
 
-// ForgetAll wipes the passwords of these ids for all pages: the PINs of tokens.
-func (r *Ring) ForgetAll(ids ...string) {
+// ForgetPrefix wipes the passwords of all ids that begin so, for all pages: the
+// PINs of tokens.
+func (r *Ring) ForgetPrefix(prefix string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for k := range r.passwords {
-		for _, id := range ids {
-			if k.id == id {
-				r.forget(k)
-				break
-			}
+		if strings.HasPrefix(k.id, prefix) {
+			r.forget(k)
 		}
 	}
 }
