@@ -19,12 +19,14 @@ import (
 	"imzo/internal/revocation"
 	"imzo/internal/secret"
 	"imzo/pki/alg"
+	"imzo/pki/token"
+	"imzo/pki/token/soft"
 )
 
 type agentFlags struct {
 	headless, onlyDirs, lookup, developer, asJSON, verbose bool
 	globalKeys, confirmEach, tellPassword, modernPFX       bool
-	dirs, passwordFiles, trustFiles, ocspURLs              []string
+	dirs, cards, passwordFiles, trustFiles, ocspURLs       []string
 	wsPort, wssPort                                        int
 	compat, language, state, form, tsaURL                  string
 }
@@ -62,6 +64,7 @@ For wss, the certificate of this agent has to be trusted once:
 	f.BoolVar(&a.headless, "headless", false, "ask nobody; take passwords from files or IMZO_AGENT_PASSWORD")
 	f.StringArrayVar(&a.dirs, "dir", nil, "`FOLDER` with key files, as if it were a disk; may be repeated")
 	f.BoolVar(&a.onlyDirs, "only-dirs", false, "look for keys in --dir only (always with --headless)")
+	f.StringArrayVar(&a.cards, "cards", nil, "`FOLDER` with virtual ID cards and tokens of 'imzo card'; may be repeated")
 	f.StringArrayVar(&a.passwordFiles, "password-file", nil, "`KEY=FILE`: with --headless, the password of a key, named by its file without extension or its alias; may be repeated")
 	f.IntVar(&a.wsPort, "ws-port", agent.DefaultWSPort, "`PORT` for ws and http on 127.0.0.1; 0 takes a free one, -1 none")
 	f.IntVar(&a.wssPort, "wss-port", agent.DefaultWSSPort, "`PORT` for wss and https on 127.0.0.1; 0 takes a free one, -1 none")
@@ -160,6 +163,9 @@ func (a *agentFlags) options(e env) (agent.ServiceOptions, error) {
 		}
 		o.Prompter = headless
 	}
+	if err := a.tokens(&o); err != nil {
+		return o, err
+	}
 	var err error
 	if o.StateDir, err = agentState(a.state); err != nil {
 		return o, err
@@ -189,6 +195,21 @@ func (a *agentFlags) options(e env) (agent.ServiceOptions, error) {
 		o.Certificate = authority.GetCertificate
 	}
 	return o, nil
+}
+
+// tokens finds the cards and tokens.
+func (a *agentFlags) tokens(o *agent.ServiceOptions) error {
+	var providers []token.Provider
+	for _, dir := range a.cards {
+		if info, err := os.Stat(dir); err != nil {
+			return usageError{fmt.Errorf("--cards: %w", err)}
+		} else if !info.IsDir() {
+			return usagef("--cards %s: not a folder", dir)
+		}
+		providers = append(providers, soft.Folder(dir))
+	}
+	o.Tokens = token.NewSet(o.Logger, providers...)
+	return nil
 }
 
 // agentState is the folder that the agent keeps things in.

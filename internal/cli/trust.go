@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,9 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"imzo/internal/inspect"
+	"imzo/internal/secret"
 	"imzo/internal/trust"
 	"imzo/pki/alg"
+	"imzo/pki/cert"
 	"imzo/pki/keystore"
+	"imzo/pki/token"
+	"imzo/pki/token/soft"
 )
 
 // defaultTrustDir and defaultTrustURL are where trust services live unless
@@ -125,26 +130,33 @@ a random one, kept beside them, unless --keys-password-file gives another.`,
 
 func newTrustIssue(e env, open func() (*trust.Authority, error)) *cobra.Command {
 	var r trust.Request
-	var profile, passwordFile, out string
+	var profile, passwordFile, out, card, pinFile string
 	var modern, asJSON bool
 	c := &cobra.Command{
 		Use:   "issue",
-		Short: "Make a key and its certificate as a PFX file",
+		Short: "Make a key and its certificate as a PFX file or on a card",
 		Long: `Make a key and its certificate as a PFX file. Users and organisations get
 E-IMZO certificates, --profile vpn a TLS client key. The file opens in Java 8
-and in E-IMZO unless --modern asks for stronger encryption.`,
+and in E-IMZO unless --modern asks for stronger encryption.
+
+With --card the key is made on a virtual card of 'imzo card create', and its
+certificates are put there.`,
 		Example: `  imzo trust issue --cn 'IVANOV IVAN' --pinfl 30000000000000 --uid 400000000 --password-file pw
   imzo trust issue --profile organisation --cn 'VALIYEV VALI' --pinfl 31111111111111 \
       --organisation 'NAMUNA MCHJ' --tin 301234567 --title DIREKTOR --password-file pw
+  imzo trust issue --cn 'ALIYEV ALI' --pinfl 30000000000000 --card ali.card --pin-file pin
   imzo trust issue --profile vpn --cn example.uz --password-file pw -o keys/example.uz.pfx`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			if r.Profile = trust.Profile(profile); !slices.Contains(profiles, r.Profile) {
 				return usagef("--profile is user, organisation or vpn, not %q", profile)
 			}
 			a, err := open()
 			if err != nil {
 				return err
+			}
+			if card != "" {
+				return e.issueToCard(c.Context(), a, r, card, pinFile, asJSON)
 			}
 			password, err := e.newPassword(passwordFile)
 			if err != nil {
@@ -183,8 +195,46 @@ and in E-IMZO unless --modern asks for stronger encryption.`,
 	f.StringVar(&passwordFile, "password-file", "", passwordFileHelp)
 	f.StringVarP(&out, "output", "o", ".", "`FILE` that ends in .pfx, or folder (made when absent) for a file named as E-IMZO names it")
 	f.BoolVar(&modern, "modern", false, "encrypt with AES-256, which Java 8 does not open")
+	f.StringVar(&card, "card", "", "`FILE` of a virtual card, in place of a PFX file")
+	f.StringVar(&pinFile, "pin-file", "", "with --card: "+pinFileHelp)
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.MarkFlagsMutuallyExclusive("card", "output")
+	c.MarkFlagsMutuallyExclusive("card", "password-file")
+	c.MarkFlagsMutuallyExclusive("card", "modern")
 	return c
+}
+
+// issueToCard makes a key on a card and puts its certificates there.
+func (e env) issueToCard(ctx context.Context, a *trust.Authority, r trust.Request, file, pinFile string, asJSON bool) error {
+	if r.Profile == trust.ProfileVPN {
+		return usagef("--card holds keys of users and organisations, not of the VPN")
+	}
+	card, err := soft.Open(file)
+	if err != nil {
+		return err
+	}
+	pin, err := e.readPIN(pinFile, "PIN of the card")
+	if err != nil {
+		return err
+	}
+	defer secret.Wipe(pin)
+	err = loadCard(ctx, card, pin, func(s token.Session) ([]*cert.Certificate, error) {
+		spec := r.KeySpec
+		if spec == "" {
+			spec = cardKey
+		}
+		key, err := s.GenerateKey(ctx, spec)
+		if err != nil {
+			return nil, err
+		}
+		r.PublicKey = key.PublicKey()
+		entry, err := a.Issue(r, time.Local)
+		return entry.Chain, err
+	})
+	if err != nil {
+		return wrongCall(err)
+	}
+	return e.showCard(ctx, card, asJSON)
 }
 
 func newTrustList(e env, open func() (*trust.Authority, error)) *cobra.Command {

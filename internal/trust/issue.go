@@ -32,11 +32,13 @@ type Request struct {
 	Subject Subject
 	KeySpec string // default: the hierarchy's for users, ECDSA P-256 for the VPN
 	Days    int    // validity; default two years
+	// PublicKey is of a key that is elsewhere, as on a card; nil makes one.
+	PublicKey *alg.PublicKey
 }
 
 // Issue makes a key and its certificate, records it and returns both with the
 // chain. The alias is the one E-IMZO writes (see keystore.Alias), with times
-// in loc.
+// in loc. Of a key that is elsewhere the entry has only the chain.
 func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error) {
 	issuer, keySpec := entityCA, r.KeySpec
 	switch r.Profile {
@@ -62,7 +64,7 @@ func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error)
 	if r.Days < 0 || r.Days > 366*rootYears {
 		return keystore.Entry{}, fmt.Errorf("%w: %d days", ErrValidity, r.Days)
 	}
-	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days})
+	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days, publicKey: r.PublicKey})
 	if err != nil {
 		return keystore.Entry{}, err
 	}
@@ -79,14 +81,20 @@ type certificateOrder struct {
 	keySpec string   // "" is the hierarchy's
 	days    int      // 0 is the profile's own validity
 	hosts   []string // names of a TLS server
+	// publicKey is of a key that is elsewhere; nil makes one.
+	publicKey *alg.PublicKey
 }
 
 // issue makes a key and its certificate, and records it in the ledger before
 // anyone can use it.
 func (a *Authority) issue(o certificateOrder) (keystore.Entry, error) {
-	key, err := a.generate(o.keySpec)
-	if err != nil {
-		return keystore.Entry{}, err
+	key, public := (*alg.PrivateKey)(nil), o.publicKey
+	var err error
+	if public == nil {
+		if key, err = a.generate(o.keySpec); err != nil {
+			return keystore.Entry{}, err
+		}
+		public = key.PublicKey()
 	}
 	signer, parent := key, (*cert.Certificate)(nil)
 	var chain []*cert.Certificate
@@ -96,7 +104,7 @@ func (a *Authority) issue(o certificateOrder) (keystore.Entry, error) {
 	}
 	var c *cert.Certificate
 	err = a.ledger.transact(func() (entry, error) {
-		t, err := a.template(o, key.PublicKey())
+		t, err := a.template(o, public)
 		if err != nil {
 			return entry{}, err
 		}

@@ -135,6 +135,13 @@ func TestAPersonLogsInAndSignsInABrowser(t *testing.T) {
 	do(t, v.site, chromedp.Click("#detached"), chromedp.Click("#sign"), chromedp.WaitVisible("#result"), chromedp.WaitVisible("#sign-message.good"))
 	fileAttached := text(t, v.site, "#answer")
 	v.shoot(v.site, "8-file-attached")
+
+	// The ID card.
+	do(t, v.site, chromedp.SetValue("#key", "idcard"), chromedp.Click("#sign"))
+	cardPage := v.answers("9-card-pin", types(KeyPassword)...)
+	do(t, v.site, chromedp.WaitVisible("#result"), chromedp.WaitVisible("#sign-message.good"))
+	card := text(t, v.site, "#checks")
+	v.shoot(v.site, "10-card")
 	do(t, v.site, chromedp.Click("#logout"), chromedp.WaitVisible("#login"))
 
 	for what, ok := range map[string]bool{
@@ -148,6 +155,8 @@ func TestAPersonLogsInAndSignsInABrowser(t *testing.T) {
 		"the file is shown as no text":      strings.Contains(filePage, "no text"),
 		"the file is signed by the second":  strings.Contains(detached, "VALIYEVA"),
 		"detached answers have no document": !strings.Contains(detachedAnswer, "documentBase64") && !strings.Contains(detachedAnswer, "timeStampInfo"),
+		"the card asks for its PIN":         strings.Contains(cardPage, "PIN") && strings.Contains(cardPage, "Virtual ID card"),
+		"the card signs":                    strings.Contains(card, "IVANOV"),
 		"attached answers have it":          strings.Contains(fileAttached, "documentBase64"),
 	} {
 		if !ok {
@@ -193,7 +202,7 @@ func TestAnotherSiteCannotReadTheQuestion(t *testing.T) {
 		t.Errorf("another page reads: %s", read)
 	}
 	// None of it has used up the address: the person still gets the question.
-	if page := v.answers("9-after-attack", types(KeyPassword)...); !strings.Contains(page, "IVANOV") {
+	if page := v.answers("11-after-attack", types(KeyPassword)...); !strings.Contains(page, "IVANOV IVAN") {
 		t.Error(page)
 	}
 	do(t, v.site, chromedp.WaitVisible("#login-message.good"))

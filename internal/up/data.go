@@ -5,6 +5,7 @@
 package up
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -24,16 +25,22 @@ import (
 	"imzo/pki/cert"
 	"imzo/pki/cms"
 	"imzo/pki/keystore"
+	"imzo/pki/token"
+	"imzo/pki/token/soft"
 )
 
-// KeyPassword is the password of the test keys.
+// KeyPassword is the password of the test keys, and the PIN of the card.
 const KeyPassword = "1"
+
+const cardPUK = "11111111"
 
 // Names inside the data folder.
 const (
 	trustDir   = "trust"
 	keysDir    = "DSKEYS"
 	agentDir   = "agent"
+	cardsDir   = "cards"
+	cardFile   = "idcard" + soft.Extension
 	caDir      = "ca" // in agentDir
 	configFile = "config.properties"
 	rootFile   = "root.pem"
@@ -115,6 +122,9 @@ func (d *data) fill(listen netip.AddrPort, now func() time.Time) error {
 			return err
 		}
 	}
+	if err := d.makeCard(now); err != nil {
+		return err
+	}
 	if err := d.writeSample(now); err != nil {
 		return err
 	}
@@ -178,6 +188,42 @@ func keyFile(s trust.Subject) string {
 func (d *data) hasKey(s trust.Subject) bool {
 	_, err := os.Stat(filepath.Join(d.path(keysDir), keyFile(s)))
 	return err == nil
+}
+
+// makeCard makes the virtual ID card of the first person, where there is none.
+// One that an interrupted run has left without certificates gets them.
+func (d *data) makeCard(now func() time.Time) error {
+	if err := os.MkdirAll(d.path(cardsDir), 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(d.path(cardsDir), cardFile)
+	card, err := soft.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		card, err = soft.Create(path, soft.Options{Kind: token.KindIDCard, Name: "Virtual ID card", Serial: "0001", PIN: []byte(KeyPassword), PUK: []byte(cardPUK), Now: now})
+	}
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if _, err := card.Chain(ctx); !errors.Is(err, token.ErrEmpty) {
+		return err
+	}
+	session, err := card.Open(ctx, []byte(KeyPassword))
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	key, err := session.GenerateKey(ctx, "")
+	if err != nil {
+		return err
+	}
+	request := users[0]
+	request.PublicKey = key.PublicKey()
+	entry, err := d.trust.Issue(request, time.Local)
+	if err != nil {
+		return err
+	}
+	return session.Personalize(ctx, entry.Chain, []byte(KeyPassword))
 }
 
 // writeSample makes a signed document to try the server on, where there is

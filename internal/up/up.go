@@ -26,6 +26,8 @@ import (
 	"imzo/internal/secret"
 	"imzo/internal/trust"
 	"imzo/pki/alg"
+	"imzo/pki/token"
+	"imzo/pki/token/soft"
 	"imzo/pki/tsp"
 )
 
@@ -173,6 +175,7 @@ func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
 	if o.Headless {
 		s.Prompter = prompt.Headless{Default: secret.New([]byte(KeyPassword))}
 	}
+	s.Tokens = token.NewSet(o.Logger, soft.Folder(d.path(cardsDir)))
 	s.Revocation = revocation.New(revocation.Options{URLs: []string{trustURL + strings.TrimPrefix(d.trust.OCSPURL(), d.trust.BaseURL())}, Now: o.Now})
 	s.TSAURL = trustURL + strings.TrimPrefix(d.trust.TSAURL(), d.trust.BaseURL())
 	stamper := &tsp.Client{Now: o.Now}
@@ -296,6 +299,7 @@ func announce(w io.Writer, d *data, serverURL, trustURL, demoURL, socketURL stri
   trust services  %s
   agent           %s
   keys            %s, password %s
+  ID card         %s, PIN %s
 
 Try it:
 
@@ -310,7 +314,7 @@ Sign a file, and check it:
   imzo verify --trust %s --ocsp %s signed.p7s
 
 Stop with Ctrl-C.
-`, made, dir, demoURL, serverURL, trustURL, socketURL, filepath.Join(dir, keysDir), KeyPassword,
+`, made, dir, demoURL, serverURL, trustURL, socketURL, filepath.Join(dir, keysDir), KeyPassword, filepath.Join(dir, cardsDir, cardFile), KeyPassword,
 		shellQuote(serverURL+"/frontend/challenge"),
 		sample, shellQuote(serverURL+"/backend/pkcs7/verify/attached"),
 		sample, shellQuote(serverURL+"/frontend/timestamp/pkcs7"),

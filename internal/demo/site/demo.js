@@ -62,6 +62,7 @@ const loaded = new Map(); // key ids, by the number in the list
 // Signs with the chosen key. Its id may have ended since it was loaded.
 async function signData(data64, detached) {
   const chosen = $("key").value;
+  if (chosen === "idcard") return (await agent("pkcs7", "create_pkcs7", data64, "idcard", detached ? "yes" : "no")).pkcs7_64;
   for (let again = true; ; again = false) {
     if (!loaded.has(chosen)) {
       const k = keys[Number(chosen)];
@@ -171,7 +172,8 @@ $("sign").addEventListener("click", () => step("sign", "sign-message", async () 
     await agent("app", "change_ui_lang", document.documentElement.lang);
     keys = (await agent("pfx", "list_all_certificates")).certificates;
     $("key").replaceChildren(...keys.map((k, i) => new Option(nameOf(k.alias) + " (" + k.name + ")", i)));
-    if (keys.length === 0) say("key-message", "The agent has found no keys.", "bad");
+    for (const reader of (await agent("idcard", "list_readers")).readers) $("key").append(new Option("ID card (" + reader + ")", "idcard"));
+    if ($("key").options.length === 0) say("key-message", "The agent has found no keys.", "bad");
   } catch (e) { say("key-message", e.message, "bad"); }
   try {
     const { person } = await call("GET", "/app/me");
