@@ -24,6 +24,7 @@ const (
 	nameZBar         = "zbarimg"
 	namePinentry     = "pinentry-tty"
 	nameCertutil     = "certutil"
+	nameSoftHSM      = "softhsm2"
 )
 
 // debianPackages tells for each peer what to install.
@@ -42,6 +43,7 @@ var debianPackages = map[string]string{
 	nameZBar:         "zbar-tools",
 	namePinentry:     "pinentry-tty",
 	nameCertutil:     "libnss3-tools",
+	nameSoftHSM:      "softhsm2",
 }
 
 const requireEnv = "IMZO_REQUIRE"
@@ -156,4 +158,22 @@ func Pinentry(t testing.TB) string {
 func Certutil(t testing.TB) string {
 	t.Helper()
 	return program(t, nameCertutil, "certutil")
+}
+
+// SoftHSM returns the paths of SoftHSM's tool, softhsm2-util, and of its PKCS#11
+// module. The module is where Debian has it, or in SOFTHSM2_MODULE.
+func SoftHSM(t testing.TB) (util, module string) {
+	t.Helper()
+	util = program(t, nameSoftHSM, "softhsm2-util")
+	candidates := []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"}
+	if set := os.Getenv("SOFTHSM2_MODULE"); set != "" {
+		candidates = []string{set}
+	}
+	for _, path := range candidates {
+		if _, err := os.Stat(path); err == nil {
+			return util, path
+		}
+	}
+	absent(t, nameSoftHSM, "no module at "+strings.Join(candidates, ", "))
+	return "", ""
 }
