@@ -92,6 +92,8 @@ type Agent struct {
 	stop    context.CancelFunc
 	memory  budget // of messages
 	sockets sync.WaitGroup
+	// idle and whole are how long messages may take, see idleMessage.
+	idle, whole time.Duration
 
 	handles    handles
 	enrolments enrolments
@@ -119,7 +121,7 @@ func New(o Options) (*Agent, error) {
 	if o.Language == "" {
 		o.Language = i18n.Russian
 	}
-	a := &Agent{options: o, keys: o.Keys, prompter: o.Prompter, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}}
+	a := &Agent{options: o, keys: o.Keys, prompter: o.Prompter, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}, idle: idleMessage, whole: wholeMessage}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

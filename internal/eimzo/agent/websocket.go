@@ -173,9 +173,9 @@ func (s *socket) read(ctx context.Context, messages chan<- message, keep bool) {
 // next reads one message; one without data was binary. The memory taken is the
 // caller's to give back, also after an error.
 func (s *socket) next(soon bool) (m message, err error) {
-	patience := 2*pingEvery + idleMessage
+	patience := 2*pingEvery + s.agent.idle
 	if soon {
-		patience = idleMessage
+		patience = s.agent.idle
 	}
 	alive := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(patience)) }
 	s.conn.SetPongHandler(alive)
@@ -184,10 +184,10 @@ func (s *socket) next(soon bool) (m message, err error) {
 	if err != nil {
 		return m, err
 	}
-	end := time.Now().Add(wholeMessage)
+	end := time.Now().Add(s.agent.whole)
 	chunk := make([]byte, 32<<10)
 	for {
-		at := time.Now().Add(idleMessage)
+		at := time.Now().Add(s.agent.idle)
 		if at.After(end) {
 			at = end
 		}
