@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"imzo/internal/eimzo/agent"
 	"imzo/internal/eimzo/agent/keyring"
@@ -20,13 +22,15 @@ import (
 	"imzo/internal/secret"
 	"imzo/pki/alg"
 	"imzo/pki/token"
+	"imzo/pki/token/pkcs11"
 	"imzo/pki/token/soft"
 )
 
 type agentFlags struct {
 	headless, onlyDirs, lookup, developer, asJSON, verbose bool
 	globalKeys, confirmEach, tellPassword, modernPFX       bool
-	dirs, cards, passwordFiles, trustFiles, ocspURLs       []string
+	dirs, cards, modules, passwordFiles                    []string
+	trustFiles, ocspURLs                                   []string
 	wsPort, wssPort                                        int
 	compat, language, state, form, tsaURL                  string
 }
@@ -65,6 +69,7 @@ For wss, the certificate of this agent has to be trusted once:
 	f.StringArrayVar(&a.dirs, "dir", nil, "`FOLDER` with key files, as if it were a disk; may be repeated")
 	f.BoolVar(&a.onlyDirs, "only-dirs", false, "look for keys in --dir only (always with --headless)")
 	f.StringArrayVar(&a.cards, "cards", nil, "`FOLDER` with virtual ID cards and tokens of 'imzo card'; may be repeated")
+	f.StringArrayVar(&a.modules, "pkcs11", nil, "`MODULE`, a shared library with PKCS#11 tokens; may be repeated (needs a build with -tags pkcs11)")
 	f.StringArrayVar(&a.passwordFiles, "password-file", nil, "`KEY=FILE`: with --headless, the password of a key, named by its file without extension or its alias; may be repeated")
 	f.IntVar(&a.wsPort, "ws-port", agent.DefaultWSPort, "`PORT` for ws and http on 127.0.0.1; 0 takes a free one, -1 none")
 	f.IntVar(&a.wssPort, "wss-port", agent.DefaultWSSPort, "`PORT` for wss and https on 127.0.0.1; 0 takes a free one, -1 none")
@@ -129,7 +134,7 @@ func (a *agentFlags) options(e env) (agent.ServiceOptions, error) {
 			Logger: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level})),
 		},
 		GlobalKeys: a.globalKeys, Developer: a.developer, WSPort: a.wsPort, WSSPort: a.wssPort,
-		Form: prompt.Form(a.form), Out: e.stderr, OpenBrowser: prompt.Browser,
+		Form: prompt.Form(a.form), Out: e.promptOut(), OpenBrowser: prompt.Browser,
 	}
 	switch {
 	case o.Language != i18n.Russian && o.Language != i18n.Uzbek && o.Language != i18n.English:
@@ -197,6 +202,15 @@ func (a *agentFlags) options(e env) (agent.ServiceOptions, error) {
 	return o, nil
 }
 
+// promptOut is who is told the addresses of pages that ask: the person at a
+// terminal. A log need not know them where the browser opens them.
+func (e env) promptOut() io.Writer {
+	if f, ok := e.stderr.(*os.File); ok && !term.IsTerminal(int(f.Fd())) && prompt.Desktop() {
+		return nil
+	}
+	return e.stderr
+}
+
 // tokens finds the cards and tokens.
 func (a *agentFlags) tokens(o *agent.ServiceOptions) error {
 	var providers []token.Provider
@@ -207,6 +221,13 @@ func (a *agentFlags) tokens(o *agent.ServiceOptions) error {
 			return usagef("--cards %s: not a folder", dir)
 		}
 		providers = append(providers, soft.Folder(dir))
+	}
+	for _, module := range a.modules {
+		p, err := pkcs11.Open(module, pkcs11.Options{})
+		if err != nil {
+			return fmt.Errorf("--pkcs11: %w", err)
+		}
+		providers = append(providers, p)
 	}
 	o.Tokens = token.NewSet(o.Logger, providers...)
 	return nil

@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"encoding/xml"
+	"errors"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -45,6 +48,42 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 	}
 	if text := verify(unitWith(t, "ProtectSystem=strict", "ProtectSistem=strict")); !strings.Contains(text, "ProtectSistem") {
 		t.Errorf("a misspelt line passes: %q", text)
+	}
+}
+
+func TestSystemdTakesTheUnitOfTheAgent(t *testing.T) {
+	program := peer.SystemdAnalyze(t)
+	path := filepath.Join(t.TempDir(), "imzo-agent.service")
+	text := strings.ReplaceAll(deployFile(t, "systemd/imzo-agent.service"), "/usr/bin/imzo", imzo)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), program, "verify", "--user", "--man=no", path)
+	command.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir(), "HOME="+t.TempDir())
+	out, err := command.CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// The file for macOS can be read, and starts the agent.
+func TestTheFileForLaunchdIsWellFormed(t *testing.T) {
+	d := xml.NewDecoder(strings.NewReader(deployFile(t, "launchd/uz.imzo.agent.plist")))
+	var words []string
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := token.(xml.CharData); ok && strings.TrimSpace(string(text)) != "" {
+			words = append(words, string(text))
+		}
+	}
+	if all := strings.Join(words, " "); !strings.Contains(all, "ProgramArguments /usr/local/bin/imzo agent RunAtLoad") {
+		t.Error(all)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/secret"
 	"imzo/internal/testpki"
+	"imzo/internal/testpki/peer"
 	"imzo/pki/alg"
 	"imzo/pki/armor"
 	"imzo/pki/cert"
@@ -220,6 +221,31 @@ func TestADocumentIsSignedAndItsSignatureHolds(t *testing.T) {
 
 // The document is the fixture's, octet for octet, but for the signature, which
 // is another each time.
+// BouncyCastle reads and verifies what pages get.
+func TestBouncyCastleVerifiesWhatIsSigned(t *testing.T) {
+	bc := peer.BouncyCastle(t).Start(t, "CMSPeer", "../../../pki/cms/testdata/CMSPeer.java")
+	d := newDesk(t)
+	id := d.load(t)
+	for _, content := range []string{"some document", "", strings.Repeat("long ", 100_000)} {
+		for _, detached := range []string{"no", "yes"} {
+			d.types("Abc12345")
+			d.keys.Forget(site.Origin, id)
+			reply := callFunction(t, d.agent, "pkcs7", "create_pkcs7", b64([]byte(content)), id, detached)
+			field := b64([]byte(content))
+			if field == "" {
+				field = "."
+			}
+			apart := "-"
+			if detached == "yes" {
+				apart = field
+			}
+			if got, want := bc.Ask(t, fmt.Sprintf("verify %s %s", apart, reply["pkcs7_64"])), "ok 1 "+field; got != want {
+				t.Errorf("%.20q detached %s: BouncyCastle says %.100q", content, detached, got)
+			}
+		}
+	}
+}
+
 func TestTheLayoutIsThatOfTheOriginal(t *testing.T) {
 	text, err := os.ReadFile("testdata/cms-fixture.b64")
 	if err != nil {
