@@ -40,7 +40,9 @@ var _ token.Token = (*device)(nil)
 func (d *device) state(lib cryptoki) (pkcs11.TokenInfo, error) {
 	info, err := lib.GetTokenInfo(d.slot)
 	if err != nil {
-		return info, err
+		// Modules find many words for a token that does not even tell its name;
+		// SoftHSM's is a general error.
+		return info, fmt.Errorf("%w: %w", token.ErrMissing, err)
 	}
 	if info.SerialNumber != d.serial || info.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 {
 		return info, fmt.Errorf("%w: another token is in the slot", token.ErrMissing)

@@ -362,8 +362,8 @@ func TestTokenThatIsRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// SoftHSM has no reader to pull a card from: what the module answers then
-	// is put in its place.
+	// SoftHSM has no reader to pull a card from: what modules with readers
+	// answer then is put in its place.
 	m := tk.(*device).module
 	lib := <-m.calls
 	for _, code := range []pkcs11.Error{pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_DEVICE_REMOVED, pkcs11.CKR_SLOT_ID_INVALID} {
@@ -386,6 +386,13 @@ func TestTokenThatIsRemoved(t *testing.T) {
 	}
 	<-m.calls
 	m.calls <- lib
+	// What it has is a folder.
+	if err := os.RemoveAll(h.tokens); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := key.Sign(nil, make([]byte, 32), crypto.SHA256); !errors.Is(err, token.ErrMissing) {
+		t.Errorf("signature without the token: %v", err)
+	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,7 +15,8 @@ import (
 	"imzo/pki/token"
 )
 
-// Options describe a card that is to be made.
+// Options describe a card that is to be made. PIN and PUK stay the caller's,
+// who wipes them; printed, the options show neither.
 type Options struct {
 	// Kind is token.KindIDCard, KindBAIK or KindUZGUARD.
 	Kind token.Kind
@@ -41,6 +43,14 @@ type Options struct {
 	// cost replaces usualKDF in tests, which open cards by the hundred.
 	cost *kdf
 }
+
+// Format prints no secret.
+func (o Options) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "card %q of kind %s, PIN and PUK [redacted]", o.Name, o.Kind)
+}
+
+// LogValue prints no secret.
+func (o Options) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(o)) }
 
 const usualTries = 5
 

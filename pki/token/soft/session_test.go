@@ -250,6 +250,23 @@ func TestExchangedPartsDoNotOpen(t *testing.T) {
 	}
 }
 
+func TestOptionsPrintNoSecret(t *testing.T) {
+	o := options()
+	var log bytes.Buffer
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "options", o)
+	text := log.String() + fmt.Sprintf("%v %+v %#v %s %x %v", o, o, o, o, o, &o)
+	for _, secret := range [][]byte{o.PIN, o.PUK} {
+		for _, form := range []string{string(secret), hex.EncodeToString(secret), fmt.Sprint(secret), fmt.Sprintf("%#v", secret)} {
+			if strings.Contains(text, form) {
+				t.Errorf("printed: %s", text)
+			}
+		}
+	}
+	if !strings.Contains(text, "Ali") {
+		t.Errorf("printed: %s", text)
+	}
+}
+
 func TestSessionPrintsNoSecret(t *testing.T) {
 	c, _ := personalized(t)
 	s := unlock(t, c, testPIN)
