@@ -22,6 +22,7 @@ import (
 	"imzo/internal/secret"
 	"imzo/pki/alg"
 	"imzo/pki/token"
+	"imzo/pki/token/pcsc"
 	"imzo/pki/token/pkcs11"
 	"imzo/pki/token/soft"
 )
@@ -229,8 +230,22 @@ func (a *agentFlags) tokens(o *agent.ServiceOptions) error {
 		}
 		providers = append(providers, p)
 	}
+	if !a.headless {
+		providers = append(providers, readers{pcsc.Readers("")})
+	}
 	o.Tokens = token.NewSet(o.Logger, providers...)
 	return nil
+}
+
+// readers are those of the PC/SC daemon, where there is one.
+type readers struct{ token.Provider }
+
+func (r readers) Tokens(ctx context.Context) ([]token.Token, error) {
+	all, err := r.Provider.Tokens(ctx)
+	if errors.Is(err, pcsc.ErrNoService) {
+		return nil, nil
+	}
+	return all, err
 }
 
 // agentState is the folder that the agent keeps things in.
