@@ -336,11 +336,15 @@ func readForm(body io.Reader) (map[string][]byte, error) {
 			continue
 		}
 		name, value, _ := bytes.Cut(pair, []byte("="))
+		plain, err := unescape(name)
+		if err != nil {
+			return fields, err
+		}
 		decoded, err := unescape(value)
 		if err != nil {
 			return fields, err
 		}
-		fields[string(name)] = decoded
+		fields[string(plain)] = decoded
 	}
 	return fields, nil
 }
