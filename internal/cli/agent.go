@@ -81,7 +81,7 @@ For wss, the certificate of this agent has to be trusted once:
 	f.BoolVar(&a.lookup, "lookup", false, "look up the API keys of sites at e-imzo.uz, which learns of them (default: on, with --headless off)")
 	f.BoolVar(&a.developer, "developer", false, "ask the person about sites without an API key, instead of refusing them")
 	f.BoolVar(&a.globalKeys, "global-keys", false, "let every site use the key ids and remembered passwords of the others, as E-IMZO does")
-	f.BoolVar(&a.confirmEach, "confirm-each", false, "ask for the password at every signature, never remember it")
+	f.BoolVar(&a.confirmEach, "confirm-each", false, "ask for the password at every use of a key, never remember it")
 	f.BoolVar(&a.tellPassword, "tell-password", false, "tell sites that enrol a new key the password of it, as E-IMZO does")
 	f.BoolVar(&a.modernPFX, "modern-pfx", false, "write new key files with AES-256 and SHA-256, which Java 8 does not open")
 	f.StringArrayVar(&a.trustFiles, "trust", nil, "`FILE` with trusted root certificates for functions that verify; may be repeated (default: Uzbekistan's production root)")

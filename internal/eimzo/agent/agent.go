@@ -50,8 +50,8 @@ type Options struct {
 	// Memory bounds what all messages of pages take together, in octets; 0
 	// is [DefaultMemory].
 	Memory int64
-	// ConfirmEach asks for the password at every signature, whatever the
-	// person let be remembered.
+	// ConfirmEach asks for the password at every use of a key, and remembers
+	// none.
 	ConfirmEach bool
 	// TellPassword tells the page that gets a person a key the password that
 	// the person chose for it, as the original does.

@@ -354,10 +354,12 @@ func TestEachSignatureCanBeConfirmed(t *testing.T) {
 	for range 3 {
 		d.types("Abc12345")
 		wantFields(t, callFunction(t, d.agent, "pkcs7", "create_pkcs7", "AAAA", id), map[string]any{"success": true})
-		if len(d.person.asked) != 1 {
-			t.Error("not asked")
+		if len(d.person.asked) != 1 || d.person.asked[0].Remember {
+			t.Error("not asked, or offered to remember")
 		}
 	}
+	d.types("cancel")
+	d.refused(t, site, "x509", "get_certificate_chain", -5000, cancelled, id)
 }
 
 func TestTheChainNeedsThePassword(t *testing.T) {

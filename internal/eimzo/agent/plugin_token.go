@@ -253,7 +253,7 @@ func (d device) lengthError() *statusError {
 // openToken opens a token with the PIN that is remembered, or the one that the
 // person types. content is what will be signed, nil for nothing.
 func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content) (token.Session, error) {
-	if !a.options.ConfirmEach || content == nil {
+	if !a.options.ConfirmEach {
 		if pin, ok := a.keys.Remembered(c.Origin, d.pinID()); ok {
 			session, err := openWith(ctx, d, pin)
 			pin.Wipe()
@@ -272,7 +272,7 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 	if chain, err := d.Chain(ctx); err == nil && len(chain) > 0 {
 		r.Key.Owner, r.Key.Serial, r.Key.Expiry = chain[0].Subject.Map()["CN"], chain[0].SerialHex(), chain[0].NotAfter
 	}
-	r.Content, r.Remember = content, true
+	r.Content, r.Remember = content, !a.options.ConfirmEach
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
 		if err != nil {
@@ -281,7 +281,9 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 		}
 		session, err := openWith(ctx, d, answer.Secret)
 		if err == nil {
-			a.keys.Remember(c.Origin, d.pinID(), answer.Secret, answer.Remember)
+			if !a.options.ConfirmEach {
+				a.keys.Remember(c.Origin, d.pinID(), answer.Secret, answer.Remember)
+			}
 			answer.Secret.Wipe()
 			return session, nil
 		}

@@ -96,7 +96,7 @@ func (u *unlocked) Wipe() {
 // the one that the person types, with three tries. content is what will be
 // signed, for the person to see. The caller wipes the result.
 func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content *prompt.Content) (*unlocked, error) {
-	if !a.options.ConfirmEach || content == nil {
+	if !a.options.ConfirmEach {
 		if u := a.kept(c, s); u != nil {
 			return u, nil
 		}
@@ -113,12 +113,14 @@ func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content 
 			}
 		}
 	}
-	u, remember, err := a.askFor(ctx, c, s, content, true)
+	u, remember, err := a.askFor(ctx, c, s, content, !a.options.ConfirmEach)
 	if err != nil {
 		return nil, err
 	}
-	a.keys.Remember(c.Origin, s.ID, u.password, remember)
-	a.keep(c, s, u)
+	if !a.options.ConfirmEach {
+		a.keys.Remember(c.Origin, s.ID, u.password, remember)
+		a.keep(c, s, u)
+	}
 	return u, nil
 }
 
