@@ -264,8 +264,8 @@ func agentState(dir string) (string, error) {
 const maxPassword = 1 << 10
 
 // passwords reads what headless mode knows.
-func (a *agentFlags) passwords() (prompt.Headless, error) {
-	h := prompt.Headless{Passwords: map[string]*secret.Secret{}, Default: prompt.DefaultPassword()}
+func (a *agentFlags) passwords() (*prompt.Headless, error) {
+	h := &prompt.Headless{Passwords: map[string]*secret.Secret{}, Default: prompt.DefaultPassword()}
 	for _, f := range a.passwordFiles {
 		// Aliases have signs of equality in them, paths hardly ever.
 		i := strings.LastIndexByte(f, '=')

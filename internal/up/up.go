@@ -173,7 +173,7 @@ func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
 		s.Form = prompt.FormWeb
 	}
 	if o.Headless {
-		s.Prompter = prompt.Headless{Default: secret.New([]byte(KeyPassword))}
+		s.Prompter = &prompt.Headless{Default: secret.New([]byte(KeyPassword))}
 	}
 	s.Tokens = token.NewSet(o.Logger, soft.Folder(d.path(cardsDir)))
 	s.Revocation = revocation.New(revocation.Options{URLs: []string{trustURL + strings.TrimPrefix(d.trust.OCSPURL(), d.trust.BaseURL())}, Now: o.Now})

@@ -42,7 +42,7 @@ func newAgent(t testing.TB, options ...func(*Options)) *Agent {
 			return nil
 		},
 		Audit:    func([]slog.Attr) {},
-		Prompter: prompt.Headless{},
+		Prompter: &prompt.Headless{},
 	}
 	for _, f := range options {
 		f(&o)

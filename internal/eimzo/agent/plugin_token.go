@@ -94,6 +94,20 @@ var (
 	}
 )
 
+// What a page wants of a token beside a signature.
+var (
+	questionNewKey = text{
+		ru: "Сайт %s создаёт на устройстве новую ключевую пару.",
+		uz: "%s sayti qurilmada yangi kalit juftligini yaratmoqda.",
+		en: "The site %s makes a new key pair on the device.",
+	}
+	questionPersonalize = text{
+		ru: "Сайт %s записывает на устройство новые сертификаты и устанавливает новый PIN-код. Введите прежний PIN-код.",
+		uz: "%s sayti qurilmaga yangi sertifikatlarni yozmoqda va yangi PIN-kod o‘rnatmoqda. Avvalgi PIN-kodni kiriting.",
+		en: "The site %s writes new certificates to the device and sets a new PIN. Type the one before it.",
+	}
+)
+
 // The texts of appendix B have no number but the length of a PIN.
 const codePINLength = -1019
 
@@ -251,9 +265,10 @@ func (d device) lengthError() *statusError {
 }
 
 // openToken opens a token with the PIN that is remembered, or the one that the
-// person types. content is what will be signed, nil for nothing.
-func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content) (token.Session, error) {
-	if !a.options.ConfirmEach {
+// person types. content is what will be signed, nil for nothing; why tells what
+// else the page wants, and asks even where a PIN is remembered.
+func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content, why text) (token.Session, error) {
+	if !a.options.ConfirmEach && why.ru == "" {
 		if pin, ok := a.keys.Remembered(c.Origin, d.pinID()); ok {
 			session, err := openWith(ctx, d, pin)
 			pin.Wipe()
@@ -273,6 +288,9 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 		r.Key.Owner, r.Key.Serial, r.Key.Expiry = chain[0].Subject.Map()["CN"], chain[0].SerialHex(), chain[0].NotAfter
 	}
 	r.Content, r.Remember = content, !a.options.ConfirmEach
+	if why.ru != "" {
+		r.Question, r.Remember = fmt.Sprintf(why.in(c.language), c.Domain), false
+	}
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
 		if err != nil {
@@ -350,7 +368,7 @@ func (a *Agent) tokenSigner(ctx context.Context, c *call, id string, content *pr
 	if _, err := d.Chain(ctx); err != nil { // before the person types for nothing
 		return nil, nil, nil, a.tokenError(d, err)
 	}
-	session, err := a.openToken(ctx, c, d, content)
+	session, err := a.openToken(ctx, c, d, content, text{})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -376,7 +394,7 @@ func (a *Agent) tokenRequest(ctx context.Context, c *call, id string, t cert.Req
 	if err != nil {
 		return nil, err
 	}
-	session, err := a.openToken(ctx, c, d, nil)
+	session, err := a.openToken(ctx, c, d, nil, questionNewKey)
 	if err != nil {
 		return nil, err
 	}
@@ -413,7 +431,7 @@ func (a *Agent) personalize(ctx context.Context, c *call, k token.Kind) (fields,
 	if err != nil {
 		return nil, err
 	}
-	session, err := a.openToken(ctx, c, d, nil)
+	session, err := a.openToken(ctx, c, d, nil, questionPersonalize)
 	if err != nil {
 		return nil, err
 	}

@@ -224,6 +224,9 @@ func TestACardIsPersonalized(t *testing.T) {
 	d.types("111111")
 	reply := callFunction(t, d.agent, "pkcs10", "create_pkcs10", "idcard", "CN=CARD OWNER,C=UZ", "1.2.3")
 	wantFields(t, reply, map[string]any{"success": true})
+	if asked := d.person.asked[0]; asked.Question != "Сайт example.uz создаёт на устройстве новую ключевую пару." || asked.Remember {
+		t.Errorf("%+v", asked)
+	}
 	r, err := cert.ParseRequest(octets(t, reply, "pkcs10_64"))
 	if err != nil || r.CheckSignature() != nil || r.Subject.String() != "CN=CARD OWNER,C=UZ" {
 		t.Fatalf("%v %+v", err, r)
@@ -241,9 +244,10 @@ func TestACardIsPersonalized(t *testing.T) {
 		d.types()
 		d.refused(t, site, "idcard", "personalize", -1019, "PIN-код ID-карты должен состоять из цифр длинной от 1 до 8 (включительно)", slices.Concat([]string{pin}, args[1:])...)
 	}
-	d.types()
+	d.types("111111")
 	other := d.PKI.User(t, testpki.Person)
 	d.refused(t, site, "idcard", "personalize", -2021, "Открытый ключ сертификата не подходит для закрытого ключа.", "1", b64(other.Chain[0].Raw), b64(other.Chain[1].Raw), b64(other.Chain[2].Raw))
+	d.types("111111")
 	wantFields(t, callFunction(t, d.agent, "idcard", "personalize", args...), map[string]any{"success": true})
 	if id.pin != "4321" {
 		t.Error(id.pin)

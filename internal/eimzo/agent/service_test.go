@@ -104,7 +104,7 @@ func TestAServiceSignsForPagesOverBothPorts(t *testing.T) {
 	d := newDesk(t)
 	certificate, pool := selfSigned(t)
 	o := ServiceOptions{
-		Options:  Options{Prompter: prompt.Headless{Default: secret.New([]byte("Abc12345"))}, Now: func() time.Time { return d.now }},
+		Options:  Options{Prompter: &prompt.Headless{Default: secret.New([]byte("Abc12345"))}, Now: func() time.Time { return d.now }},
 		StateDir: filepath.Join(t.TempDir(), "state"), Dirs: []string{d.stick}, Certificate: certificate,
 	}
 	s, stop := run(t, o)

@@ -3,6 +3,7 @@ package prompt
 import (
 	"context"
 	"os"
+	"sync"
 
 	"imzo/internal/secret"
 )
@@ -19,15 +20,23 @@ type Headless struct {
 	Passwords map[string]*secret.Secret
 	// Default is for all others; nil for none.
 	Default *secret.Secret
+
+	mu    sync.Mutex
+	wrong map[string]bool // tokens whose PIN is not the one given
 }
 
-// Ask implements [Prompter]. A password that was wrong is not offered again.
-func (h Headless) Ask(_ context.Context, r Request) (Answer, error) {
+// Ask implements [Prompter]. A password that was wrong is not offered again,
+// and a PIN never: each offer would bring the token nearer to its block.
+func (h *Headless) Ask(_ context.Context, r Request) (Answer, error) {
 	if r.Kind != KindPassword && r.Kind != KindPIN {
 		return Answer{}, ErrUnavailable
 	}
 	if r.Retry != "" {
+		h.note(r)
 		return Answer{}, ErrCancelled
+	}
+	if h.knowsWrong(r) {
+		return Answer{}, ErrUnavailable
 	}
 	given := h.Default
 	if r.Key != nil {
@@ -42,6 +51,24 @@ func (h Headless) Ask(_ context.Context, r Request) (Answer, error) {
 		return Answer{}, ErrUnavailable
 	}
 	return Answer{Secret: given.Clone()}, nil
+}
+
+func (h *Headless) note(r Request) {
+	if r.Kind != KindPIN || r.Key == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.wrong == nil {
+		h.wrong = map[string]bool{}
+	}
+	h.wrong[r.Key.File] = true
+}
+
+func (h *Headless) knowsWrong(r Request) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return r.Kind == KindPIN && r.Key != nil && h.wrong[r.Key.File]
 }
 
 // DefaultPassword takes the password of the environment, and takes it out of

@@ -63,7 +63,7 @@ func TestNewPasswordsFollowTheRules(t *testing.T) {
 
 func TestHeadlessKnowsThePasswordsItWasGiven(t *testing.T) {
 	own, other := secret.New([]byte("own")), secret.New([]byte("other"))
-	h := Headless{Passwords: map[string]*secret.Secret{"DS1": own, "cn=x": own}, Default: other}
+	h := &Headless{Passwords: map[string]*secret.Secret{"DS1": own, "cn=x": own}, Default: other}
 	for _, c := range []struct {
 		r    Request
 		want string
@@ -85,10 +85,23 @@ func TestHeadlessKnowsThePasswordsItWasGiven(t *testing.T) {
 		}
 		a.Secret.Wipe()
 	}
+	// The PIN of a token is offered until it was wrong once.
+	card := Request{Kind: KindPIN, Key: &Key{File: "Reader 0"}}
+	for _, retry := range []string{"", "wrong", "", ""} {
+		card.Retry = retry
+		a, err := h.Ask(t.Context(), card)
+		if first := retry == "" && h.wrong == nil; first != (err == nil) {
+			t.Errorf("%q: %v", retry, err)
+		}
+		a.Secret.Wipe()
+	}
+	if a, err := h.Ask(t.Context(), Request{Kind: KindPIN, Key: &Key{File: "Reader 1"}}); err != nil || a.Secret.Text() != "other" {
+		t.Error(a, err)
+	}
 	if own.Empty() || other.Empty() {
 		t.Error("wiped with the answer")
 	}
-	if _, err := (Headless{}).Ask(t.Context(), Request{Kind: KindPassword, Key: &Key{}}); !errors.Is(err, ErrUnavailable) {
+	if _, err := (&Headless{}).Ask(t.Context(), Request{Kind: KindPassword, Key: &Key{}}); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
 	t.Setenv(PasswordVariable, "given")
