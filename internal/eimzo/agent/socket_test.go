@@ -39,7 +39,7 @@ func dial(t testing.TB, s *httptest.Server, query, origin string) *websocket.Con
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	return c
 }
 

@@ -76,6 +76,7 @@ type socket struct {
 	conn  *websocket.Conn
 	from  Caller
 	write sync.Mutex
+	cut   bool // a message was broken off; of read
 }
 
 // message is what a page has sent, and the memory taken for it.
@@ -117,6 +118,12 @@ func (a *Agent) serveSocket(w http.ResponseWriter, r *http.Request) {
 	cancel()
 	_ = conn.SetReadDeadline(time.Now().Add(closeWait))
 	<-reading
+	if s.cut {
+		// What a page is still sending is thrown away: a connection closed
+		// over it is reset, and the page would not learn why.
+		_ = conn.SetReadDeadline(time.Now().Add(closeWait))
+		_, _ = io.CopyN(io.Discard, conn.NetConn(), 2*maxMessage)
+	}
 }
 
 // serve answers messages until there are no more.
@@ -154,6 +161,7 @@ func (s *socket) read(ctx context.Context, messages chan<- message, keep bool) {
 		m, err := s.next(first && !keep)
 		if err != nil {
 			s.agent.memory.give(m.cost)
+			s.cut = errors.Is(err, errTooMuch) || errors.Is(err, websocket.ErrReadLimit)
 			if errors.Is(err, errTooMuch) {
 				s.close(websocket.CloseTryAgainLater, "try again later")
 			}
