@@ -36,6 +36,20 @@ func BenchmarkGOST3410(b *testing.B) {
 				}
 			}
 		})
+		known := key.PublicKey().Precompute()
+		b.Run("VerifyKnown/"+c.Name(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if !known.Verify(digest, sig) {
+					b.Fatal("signature does not verify")
+				}
+			}
+		})
+		b.Run("Precompute/"+c.Name(), func(b *testing.B) {
+			for b.Loop() {
+				key.PublicKey().Precompute()
+			}
+		})
 		b.Run("ParsePublicKey/"+c.Name(), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := gost3410.ParsePublicKey(c, raw); err != nil {

@@ -40,6 +40,11 @@ type Curve struct {
 	// spend on four.
 	tablesOnce sync.Once
 	tables     *baseTables
+	// As many again, for precomputed keys.
+	verifyOnce sync.Once
+	verifyComb *comb
+
+	inverter *field.Inverter // modulo n, of public scalars
 }
 
 // Params are the numbers that define a curve, each 32 bytes big-endian.
@@ -127,6 +132,7 @@ func newCurve(name string, h hexParams, wrap func(field.Field) field.Field) *Cur
 	}}
 	c.p, c.n = field.FromBytes(c.params.P), field.FromBytes(c.params.N)
 	c.fp, c.fn = wrap(coordinateField(c.p)), wrap(field.NewMontgomery(c.n))
+	c.inverter = field.NewInverter(c.n)
 	c.a, c.b = c.element(c.params.A), c.element(c.params.B)
 	c.b3 = c.fp.Add(c.fp.Add(c.b, c.b), c.b)
 	three := c.fp.FromLimbs(field.Limbs{3})

@@ -232,7 +232,7 @@ func TestOpenSSLDigestSignaturesBothWays(t *testing.T) {
 			pub := writePEM(t, filepath.Join(dir, "pub.pem"), "PUBLIC KEY", publicDER(t, key.PublicKey()))
 
 			theirs := ossl.Run(t, message, "dgst", "-md_gost94", "-sign", priv, "-binary")
-			if !key.PublicKey().Verify(digest[:], theirs) {
+			if !verifies(t, key.PublicKey(), digest[:], theirs) {
 				t.Errorf("%s: OpenSSL's signature %x does not verify", c.Name(), theirs)
 			}
 			ours, err := key.Sign(nil, digest[:], nil)
@@ -299,7 +299,7 @@ func TestOpenSSLAuthorityTakesOurRequestsAndWeItsCertificates(t *testing.T) {
 						t.Fatal(err)
 					}
 					digest := gost341194.Sum256(s.Content.FullBytes)
-					if !ca.PublicKey().Verify(digest[:], s.Signature.Bytes) {
+					if !verifies(t, ca.PublicKey(), digest[:], s.Signature.Bytes) {
 						t.Fatalf("OpenSSL's signature %x of %x does not verify", s.Signature.Bytes, s.Content.FullBytes)
 					}
 					// The files are named for serial numbers.
@@ -487,7 +487,7 @@ func TestBouncyCastleAgreesBothWaysOnRandomKeys(t *testing.T) {
 				t.Fatalf("%s: BouncyCastle on our signature: %s\n%s", c.Name(), got, ask)
 			}
 			theirs := unhex(t, bc.Ask(t, fmt.Sprintf("sign %s %x %x", c.Name(), key.Bytes(), digest)))
-			if !pub.Verify(digest, theirs) {
+			if !verifies(t, pub, digest, theirs) {
 				t.Fatalf("%s: BouncyCastle's signature %x of %x by %x does not verify", c.Name(), theirs, digest, key.Bytes())
 			}
 			if i%4 != 0 {

@@ -158,8 +158,12 @@ func TestMultiplicationsAgreeWithTheReference(t *testing.T) {
 		for range 20 {
 			scalars = append(scalars, new(big.Int).SetBytes(src.Bytes()))
 		}
+		table := c.newComb(qa, keyWindow)
 		for i, k := range scalars {
 			kg, kq := r.Mul(k, r.G), r.Mul(k, q)
+			if p := c.addProduct(jacobian{inf: true}, limbsOf(k), table); !c.fromJacobian(&p).Equal(kq) {
+				t.Fatalf("%s: %x Q is wrong by its table", c.name, k)
+			}
 			if p := c.baseMult(limbsOf(k)); !c.toReference(&p).Equal(kg) {
 				t.Fatalf("%s: %x G is wrong", c.name, k)
 			}
@@ -169,6 +173,10 @@ func TestMultiplicationsAgreeWithTheReference(t *testing.T) {
 			l := scalars[(i*7+3)%len(scalars)]
 			if p := c.doubleMult(limbsOf(k), limbsOf(l), qa); !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, q))) {
 				t.Fatalf("%s: %x G + %x Q is wrong", c.name, k, l)
+			}
+			p := c.addProduct(c.addProduct(jacobian{inf: true}, limbsOf(k), c.verifyBase()), limbsOf(l), table)
+			if !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, q))) {
+				t.Fatalf("%s: %x G + %x Q is wrong by their tables", c.name, k, l)
 			}
 			if p := c.doubleMult(limbsOf(k), limbsOf(l), field.Pair{X: c.gx, Y: c.gy}); !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, r.G))) {
 				t.Fatalf("%s: %x G + %x G is wrong", c.name, k, l)

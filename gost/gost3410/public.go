@@ -89,19 +89,12 @@ func (k *PublicKey) Equal(other crypto.PublicKey) bool {
 //
 // Verify takes time that depends on its arguments, which are public.
 func (k *PublicKey) Verify(digest, sig []byte) bool {
-	if len(digest) != DigestSize || len(sig) != SignatureSize {
-		return false
-	}
 	c := k.curve
-	s, r := field.FromBytes(sig[:ScalarSize]), field.FromBytes(sig[ScalarSize:])
-	if !c.isScalar(s) || !c.isScalar(r) {
+	z1, z2, r, ok := c.verifyScalars(digest, sig)
+	if !ok {
 		return false
 	}
-	f := c.fn
-	v := f.Invert(c.digestScalar(digest))
-	z1 := f.Mul(f.FromLimbs(s), v)
-	z2 := f.Sub(field.Element{}, f.Mul(f.FromLimbs(r), v))
-	sum := c.doubleMult(f.Limbs(z1), f.Limbs(z2), k.q)
+	sum := c.doubleMult(z1, z2, k.q)
 	return c.xIs(&sum, r)
 }
 

@@ -77,7 +77,7 @@ func TestKnownSignaturesWithFixedNonces(t *testing.T) {
 			if got := hex.EncodeToString(sig); got != v.Signature {
 				t.Errorf("signature = %s, want %s", got, v.Signature)
 			}
-			if !pub.Verify(digest, unhex(t, v.Signature)) {
+			if !verifies(t, pub, digest, unhex(t, v.Signature)) {
 				t.Error("the known signature does not verify")
 			}
 		})
@@ -124,7 +124,7 @@ func TestKnownEIMZOSignaturesVerify(t *testing.T) {
 		digest := gost341194.Sum256(unhex(t, s.Message))
 		sig := unhex(t, s.Signature)
 		for name, k := range keys {
-			if got, want := k.Verify(digest[:], sig), name == s.Key; got != want {
+			if got, want := verifies(t, k, digest[:], sig), name == s.Key; got != want {
 				t.Errorf("%s by %s: Verify = %v, want %v", s.Comment, name, got, want)
 			}
 		}
@@ -135,10 +135,10 @@ func TestKnownEIMZOSignaturesVerify(t *testing.T) {
 	for domain, sig := range v.APIKeys {
 		once := gost341194.Sum256([]byte(domain))
 		twice := gost341194.Sum256(once[:])
-		if !keys["api"].Verify(twice[:], unhex(t, sig)) {
+		if !verifies(t, keys["api"], twice[:], unhex(t, sig)) {
 			t.Errorf("API key of %s does not verify", domain)
 		}
-		if keys["api"].Verify(once[:], unhex(t, sig)) {
+		if verifies(t, keys["api"], once[:], unhex(t, sig)) {
 			t.Errorf("API key of %s verifies over the single hash", domain)
 		}
 	}
@@ -179,7 +179,7 @@ func TestExamplesOfRFC4490And4491(t *testing.T) {
 		"message":     {v.Message, v.MessageSignature},
 	} {
 		digest := gost341194.Sum256(unhex(t, signed[0]))
-		if !key.PublicKey().Verify(digest[:], unhex(t, signed[1])) {
+		if !verifies(t, key.PublicKey(), digest[:], unhex(t, signed[1])) {
 			t.Errorf("the signature of the %s does not verify", what)
 		}
 	}

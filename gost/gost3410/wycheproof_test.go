@@ -75,7 +75,7 @@ func TestWycheproofVectors(t *testing.T) {
 	negative := 0
 	for _, v := range wycheproofCases(t) {
 		key, err := gost3410.NewPublicKey(v.curve, v.x, v.y)
-		got := err == nil && key.Verify(v.msg, v.sig)
+		got := err == nil && verifies(t, key, v.msg, v.sig)
 		if got != v.valid {
 			t.Errorf("%s %d (%s): valid = %v, want %v (key: %v)", v.curve.Name(), v.id, v.comment, got, v.valid, err)
 		}
