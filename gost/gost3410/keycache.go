@@ -7,7 +7,7 @@ import (
 
 const (
 	// frequentUses is after how many verifications a key gets its table: the
-	// table costs as much as some fifteen of them, and whoever brings new keys
+	// table costs as much as ten of them, and whoever brings new keys
 	// all the time must not make us build tables all the time.
 	frequentUses = 16
 	// candidatesPerTable bounds the keys that are counted.

@@ -63,7 +63,7 @@ func (c *Curve) addProduct(acc jacobian, k field.Limbs, t *comb) jacobian {
 // PrecomputedKey is a public key with a table of its multiples, of 88 kB, for
 // keys that verify many signatures: those of authorities. Its Verify takes
 // about a quarter of the time of [PublicKey.Verify]; making the table takes as
-// long as some seven of those. It is immutable and safe for concurrent use.
+// long as ten of those. It is immutable and safe for concurrent use.
 type PrecomputedKey struct {
 	key   *PublicKey
 	table *comb
