@@ -35,6 +35,8 @@ type Curve struct {
 	aMinus3 bool          // a = p - 3, as for all CryptoPro curves
 	gx, gy  field.Element
 
+	asm assembly
+
 	// The multiples of G are computed when first needed: 60 kB a curve and a
 	// fraction of a millisecond that a program using one curve should not
 	// spend on four.
@@ -138,6 +140,7 @@ func newCurve(name string, h hexParams, wrap func(field.Field) field.Field) *Cur
 	three := c.fp.FromLimbs(field.Limbs{3})
 	c.aMinus3 = c.fp.IsZero(c.fp.Add(c.a, three)) != 0
 	c.gx, c.gy = c.element(c.params.Gx), c.element(c.params.Gy)
+	c.asm = newAssembly(c)
 	return c
 }
 

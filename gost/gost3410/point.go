@@ -64,14 +64,17 @@ func (c *Curve) finish(xx, yy, zz, xy, xz, yz field.Element) point {
 	}
 }
 
-// add returns p + q, for any two points: equal, opposite or infinity.
-func (c *Curve) add(p, q *point) point {
+// add replaces p by p + q, for any two points: equal, opposite or infinity.
+func (c *Curve) add(p, q *point) {
+	if c.asm.addComplete(p, q) {
+		return
+	}
 	f := c.fp
 	xx, yy, zz := f.Mul(p.x, q.x), f.Mul(p.y, q.y), f.Mul(p.z, q.z)
 	xy := f.Sub(f.Mul(f.Add(p.x, p.y), f.Add(q.x, q.y)), f.Add(xx, yy))
 	xz := f.Sub(f.Mul(f.Add(p.x, p.z), f.Add(q.x, q.z)), f.Add(xx, zz))
 	yz := f.Sub(f.Mul(f.Add(p.y, p.z), f.Add(q.y, q.z)), f.Add(yy, zz))
-	return c.finish(xx, yy, zz, xy, xz, yz)
+	*p = c.finish(xx, yy, zz, xy, xz, yz)
 }
 
 // addAffine returns p + q for q with Z = 1, which cannot be infinity.
@@ -84,20 +87,23 @@ func (c *Curve) addAffine(p *point, q field.Pair) point {
 	return c.finish(xx, yy, p.z, xy, xz, yz)
 }
 
-// double returns p + p for any point.
-func (c *Curve) double(p *point) point {
+// double replaces p by 2^n * p, for any point and n from 1.
+func (c *Curve) double(p *point, n int) {
+	if c.asm.doubleComplete(p, n) {
+		return
+	}
 	f := c.fp
-	xx, yy, zz := f.Square(p.x), f.Square(p.y), f.Square(p.z)
-	xy, xz, yz := f.Mul(p.x, p.y), f.Mul(p.x, p.z), f.Mul(p.y, p.z)
-	xy, xz, yz = f.Add(xy, xy), f.Add(xz, xz), f.Add(yz, yz)
-	u, v, w := c.terms(xx, zz, xz)
-	sum, diff := f.Add(yy, u), f.Sub(yy, u)
-	z := f.Mul(yz, yy)
-	z = f.Add(z, z)
-	return point{
-		x: f.Sub(f.Mul(xy, sum), f.Mul(yz, w)),
-		y: f.Add(f.Mul(sum, diff), f.Mul(v, w)),
-		z: f.Add(z, z),
+	for range n {
+		xx, yy, zz := f.Square(p.x), f.Square(p.y), f.Square(p.z)
+		xy, xz, yz := f.Mul(p.x, p.y), f.Mul(p.x, p.z), f.Mul(p.y, p.z)
+		xy, xz, yz = f.Add(xy, xy), f.Add(xz, xz), f.Add(yz, yz)
+		u, v, w := c.terms(xx, zz, xz)
+		sum, diff := f.Add(yy, u), f.Sub(yy, u)
+		z := f.Mul(yz, yy)
+		z = f.Add(z, z)
+		p.x = f.Sub(f.Mul(xy, sum), f.Mul(yz, w))
+		p.y = f.Add(f.Mul(sum, diff), f.Mul(v, w))
+		p.z = f.Add(z, z)
 	}
 }
 
@@ -135,7 +141,8 @@ func (c *Curve) multiples(q *point) [windowEntries]point {
 	var out [windowEntries]point
 	out[0] = *q
 	for i := 1; i < windowEntries; i++ {
-		out[i] = c.add(&out[i-1], q)
+		out[i] = out[i-1]
+		c.add(&out[i], q)
 	}
 	return out
 }
@@ -157,7 +164,8 @@ func (c *Curve) base() *baseTables {
 		for q, i := g, 0; i < windows; i++ {
 			row := c.multiples(&q)
 			points = append(points, row[:]...)
-			q = c.double(&row[windowEntries-1])
+			q = row[windowEntries-1]
+			c.double(&q, 1)
 		}
 		all := c.batchAffine(points)
 		for i := range t.comb {
@@ -166,9 +174,11 @@ func (c *Curve) base() *baseTables {
 
 		odd := make([]point, baseOddMultiples)
 		odd[0] = g
-		twice := c.double(&g)
+		twice := g
+		c.double(&twice, 1)
 		for i := 1; i < len(odd); i++ {
-			odd[i] = c.add(&odd[i-1], &twice)
+			odd[i] = odd[i-1]
+			c.add(&odd[i], &twice)
 		}
 		t.odd = c.batchAffine(odd)
 		c.tables = t
@@ -199,16 +209,19 @@ func digit(v uint8) (size, negative uint64) {
 	return w>>1 + w&1, negative
 }
 
-// addWindow returns p plus the window's multiple from the table.
-func (c *Curve) addWindow(p *point, table []field.Pair, v uint8) point {
-	f := c.fp
+// addWindow adds the window's multiple from the table to p.
+func (c *Curve) addWindow(p *point, table []field.Pair, v uint8) {
 	size, negative := digit(v)
+	if c.asm.addWindow(p, table, size, negative) {
+		return
+	}
+	f := c.fp
 	q := f.Lookup(table, size)
 	q.Y = f.Select(negative, f.Sub(field.Element{}, q.Y), q.Y)
 	sum := c.addAffine(p, q)
 	// A zero digit has no affine point; its sum is nonsense and dropped.
 	zero := -uint64(subtle.ConstantTimeByteEq(uint8(size), 0))
-	return point{
+	*p = point{
 		x: f.Select(zero, p.x, sum.x),
 		y: f.Select(zero, p.y, sum.y),
 		z: f.Select(zero, p.z, sum.z),
@@ -220,7 +233,7 @@ func (c *Curve) baseMult(k field.Limbs) point {
 	t := c.base()
 	acc := c.infinity()
 	for i, v := range recode(k) {
-		acc = c.addWindow(&acc, t.comb[i], v)
+		c.addWindow(&acc, t.comb[i], v)
 	}
 	return acc
 }
@@ -233,11 +246,9 @@ func (c *Curve) mult(k field.Limbs, q field.Pair) point {
 	acc := c.infinity()
 	for i := windows - 1; i >= 0; i-- {
 		if i != windows-1 {
-			for range windowBits {
-				acc = c.double(&acc)
-			}
+			c.double(&acc, windowBits)
 		}
-		acc = c.addWindow(&acc, table, digits[i])
+		c.addWindow(&acc, table, digits[i])
 	}
 	return acc
 }

@@ -2,6 +2,7 @@ package gost3410
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math/big"
 	"testing"
 
@@ -10,6 +11,26 @@ import (
 )
 
 func allCurves() []*Curve { return []*Curve{cryptoProA, cryptoProB, cryptoProC, testCurve} }
+
+// allPaths is allCurves and the same without assembly, where there is any.
+func allPaths() []*Curve {
+	all := allCurves()
+	for _, c := range allCurves() {
+		if c.asm != (assembly{}) {
+			all = append(all, withoutAssembly(c))
+		}
+	}
+	return all
+}
+
+func withoutAssembly(c *Curve) *Curve {
+	p := newCurve(c.name, hexParams{
+		p: hex.EncodeToString(c.params.P), a: hex.EncodeToString(c.params.A), b: hex.EncodeToString(c.params.B),
+		n: hex.EncodeToString(c.params.N), gx: hex.EncodeToString(c.params.Gx), gy: hex.EncodeToString(c.params.Gy),
+	}, unchanged)
+	p.asm = assembly{}
+	return p
+}
 
 func limbsOf(v *big.Int) field.Limbs {
 	return field.FromBytes(v.FillBytes(make([]byte, 32)))
@@ -73,7 +94,7 @@ func (c *Curve) fromJacobian(p *jacobian) reference.Point {
 // Every pair of points out of a set with equal, opposite and infinite ones,
 // in several projective forms, through every addition there is.
 func TestAdditionsAreRightForAllPairs(t *testing.T) {
-	for _, c := range allCurves() {
+	for _, c := range allPaths() {
 		r := referenceOf(t, c)
 		src := reference.NewSource("points " + c.name)
 		points := []reference.Point{{}, r.G, r.Neg(r.G), r.Add(r.G, r.G)}
@@ -89,17 +110,22 @@ func TestAdditionsAreRightForAllPairs(t *testing.T) {
 			for _, zp := range zs {
 				pp, pj := c.toPoint(p, zp), c.toJacobian(p, zp)
 				twice := r.Add(p, p)
-				if d := c.double(&pp); !c.toReference(&d).Equal(twice) {
-					t.Fatalf("%s: double(%v) is wrong", c.name, p)
-				}
-				if d := c.doubleVartime(&pj); !c.fromJacobian(&d).Equal(twice) {
-					t.Fatalf("%s: doubleVartime(%v) is wrong", c.name, p)
+				for n, want := 1, twice; n <= 3; n, want = n+1, r.Add(want, want) {
+					d := pp
+					if c.double(&d, n); !c.toReference(&d).Equal(want) {
+						t.Fatalf("%s: %d doublings of %v are wrong", c.name, n, p)
+					}
+					j := pj
+					if c.doubleVartime(&j, n); !c.fromJacobian(&j).Equal(want) {
+						t.Fatalf("%s: %d variable-time doublings of %v are wrong", c.name, n, p)
+					}
 				}
 				for _, q := range points {
 					sum, diff := r.Add(p, q), r.Add(p, r.Neg(q))
 					for _, zq := range zs {
 						qp := c.toPoint(q, zq)
-						if s := c.add(&pp, &qp); !c.toReference(&s).Equal(sum) {
+						s := pp
+						if c.add(&s, &qp); !c.toReference(&s).Equal(sum) {
 							t.Fatalf("%s: add(%v, %v) is wrong", c.name, p, q)
 						}
 						if q.Infinity() {
@@ -107,10 +133,12 @@ func TestAdditionsAreRightForAllPairs(t *testing.T) {
 						}
 						qj := c.toJacobian(q, zq)
 						qc := c.cache(&qj)
-						if s := c.addCachedVartime(&pj, &qc, false); !c.fromJacobian(&s).Equal(sum) {
+						j := pj
+						if c.addCachedVartime(&j, &qc, false); !c.fromJacobian(&j).Equal(sum) {
 							t.Fatalf("%s: addCachedVartime(%v, %v) is wrong", c.name, p, q)
 						}
-						if s := c.addCachedVartime(&pj, &qc, true); !c.fromJacobian(&s).Equal(diff) {
+						j = pj
+						if c.addCachedVartime(&j, &qc, true); !c.fromJacobian(&j).Equal(diff) {
 							t.Fatalf("%s: addCachedVartime(%v, -%v) is wrong", c.name, p, q)
 						}
 					}
@@ -118,11 +146,17 @@ func TestAdditionsAreRightForAllPairs(t *testing.T) {
 						continue
 					}
 					qa := c.toPoint(q, c.fp.One())
-					if s := c.addAffine(&pp, field.Pair{X: qa.x, Y: qa.y}); !c.toReference(&s).Equal(sum) {
+					pair := field.Pair{X: qa.x, Y: qa.y}
+					if s := c.addAffine(&pp, pair); !c.toReference(&s).Equal(sum) {
 						t.Fatalf("%s: addAffine(%v, %v) is wrong", c.name, p, q)
 					}
-					if s := c.addAffineVartime(&pj, qa.x, qa.y); !c.fromJacobian(&s).Equal(sum) {
+					j := pj
+					if c.addAffineVartime(&j, &pair, false); !c.fromJacobian(&j).Equal(sum) {
 						t.Fatalf("%s: addAffineVartime(%v, %v) is wrong", c.name, p, q)
+					}
+					j = pj
+					if c.addAffineVartime(&j, &pair, true); !c.fromJacobian(&j).Equal(diff) {
+						t.Fatalf("%s: addAffineVartime(%v, -%v) is wrong", c.name, p, q)
 					}
 				}
 			}
@@ -148,7 +182,7 @@ func edgeScalars(n *big.Int) []*big.Int {
 }
 
 func TestMultiplicationsAgreeWithTheReference(t *testing.T) {
-	for _, c := range allCurves() {
+	for _, c := range allPaths() {
 		r := referenceOf(t, c)
 		src := reference.NewSource("mult " + c.name)
 		q := r.Mul(src.Scalar(r.N), r.G)
@@ -161,7 +195,8 @@ func TestMultiplicationsAgreeWithTheReference(t *testing.T) {
 		table := c.newComb(qa, keyWindow)
 		for i, k := range scalars {
 			kg, kq := r.Mul(k, r.G), r.Mul(k, q)
-			if p := c.addProduct(jacobian{inf: true}, limbsOf(k), table); !c.fromJacobian(&p).Equal(kq) {
+			sum := jacobian{inf: true}
+			if c.addProduct(&sum, limbsOf(k), table); !c.fromJacobian(&sum).Equal(kq) {
 				t.Fatalf("%s: %x Q is wrong by its table", c.name, k)
 			}
 			if p := c.baseMult(limbsOf(k)); !c.toReference(&p).Equal(kg) {
@@ -174,8 +209,10 @@ func TestMultiplicationsAgreeWithTheReference(t *testing.T) {
 			if p := c.doubleMult(limbsOf(k), limbsOf(l), qa); !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, q))) {
 				t.Fatalf("%s: %x G + %x Q is wrong", c.name, k, l)
 			}
-			p := c.addProduct(c.addProduct(jacobian{inf: true}, limbsOf(k), c.verifyBase()), limbsOf(l), table)
-			if !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, q))) {
+			sum = jacobian{inf: true}
+			c.addProduct(&sum, limbsOf(k), c.verifyBase())
+			c.addProduct(&sum, limbsOf(l), table)
+			if !c.fromJacobian(&sum).Equal(r.Add(kg, r.Mul(l, q))) {
 				t.Fatalf("%s: %x G + %x Q is wrong by their tables", c.name, k, l)
 			}
 			if p := c.doubleMult(limbsOf(k), limbsOf(l), field.Pair{X: c.gx, Y: c.gy}); !c.fromJacobian(&p).Equal(r.Add(kg, r.Mul(l, r.G))) {
@@ -230,7 +267,7 @@ func TestRecodingsRepresentTheScalar(t *testing.T) {
 // x = r + n in 256 bits but not below p, and carries out of 256 bits, must
 // not match anything.
 func TestXComparisonDoesNotWrapAround(t *testing.T) {
-	for _, c := range allCurves() {
+	for _, c := range allPaths() {
 		r := referenceOf(t, c)
 		for _, x := range []*big.Int{big.NewInt(1), big.NewInt(2), big.NewInt(5), big.NewInt(7), big.NewInt(9)} {
 			p, ok := r.Lift(x)

@@ -28,17 +28,17 @@ func (c *Curve) newComb(q field.Pair, bits uint) *comb {
 		p := first
 		points = append(points, p)
 		for range row - 1 {
-			p = c.add(&p, &first)
+			c.add(&p, &first)
 			points = append(points, p)
 		}
-		first = c.double(&p)
+		c.double(&p, 1)
+		first = p
 	}
 	return &comb{bits, c.batchAffine(points)}
 }
 
-// addProduct returns acc + k*q for the comb of q.
-func (c *Curve) addProduct(acc jacobian, k field.Limbs, t *comb) jacobian {
-	f := c.fp
+// addProduct adds k*q to acc, for the comb of q.
+func (c *Curve) addProduct(acc *jacobian, k field.Limbs, t *comb) {
 	row := 1 << (t.bits - 1)
 	carry := uint64(0)
 	for i, at := uint(0), 0; at < len(t.points); i, at = i+t.bits, at+row {
@@ -47,17 +47,14 @@ func (c *Curve) addProduct(acc jacobian, k field.Limbs, t *comb) jacobian {
 		switch {
 		case v == 0:
 		case v <= uint64(row):
-			e := &t.points[at+int(v)-1]
-			acc = c.addAffineVartime(&acc, e.X, e.Y)
+			c.addAffineVartime(acc, &t.points[at+int(v)-1], false)
 		default: // v - 2^bits, and one more of the next window
 			carry = 1
 			if v = 1<<t.bits - v; v > 0 {
-				e := &t.points[at+int(v)-1]
-				acc = c.addAffineVartime(&acc, e.X, f.Sub(field.Element{}, e.Y))
+				c.addAffineVartime(acc, &t.points[at+int(v)-1], true)
 			}
 		}
 	}
-	return acc
 }
 
 // PrecomputedKey is a public key with a table of its multiples, of 88 kB, for
@@ -84,8 +81,9 @@ func (p *PrecomputedKey) Verify(digest, sig []byte) bool {
 	if !ok {
 		return false
 	}
-	sum := c.addProduct(jacobian{inf: true}, z1, c.verifyBase())
-	sum = c.addProduct(sum, z2, p.table)
+	sum := jacobian{inf: true}
+	c.addProduct(&sum, z1, c.verifyBase())
+	c.addProduct(&sum, z2, p.table)
 	return c.xIs(&sum, r)
 }
 

@@ -23,85 +23,96 @@ const (
 	keyOddMultiples  = 1 << (keyWidth - 2)
 )
 
-// doubleVartime returns 2p: "dbl-2001-b" of the Explicit-Formulas Database for
-// a = -3, the textbook formula else. No point has y = 0, the order is odd.
-func (c *Curve) doubleVartime(p *jacobian) jacobian {
-	if p.inf {
-		return *p
+// doubleVartime replaces p by 2^n * p: "dbl-2001-b" of the Explicit-Formulas
+// Database for a = -3, the textbook formula else. No point has y = 0, the
+// order is odd.
+func (c *Curve) doubleVartime(p *jacobian, n int) {
+	if p.inf || n == 0 || c.asm.double(p, n) {
+		return
 	}
 	f := c.fp
-	zz, yy := f.Square(p.z), f.Square(p.y)
-	var slope field.Element // 3x² + az⁴
-	if c.aMinus3 {
-		slope = f.Mul(f.Sub(p.x, zz), f.Add(p.x, zz))
-		slope = f.Add(f.Add(slope, slope), slope)
-	} else {
-		xx := f.Square(p.x)
-		slope = f.Add(f.Add(f.Add(xx, xx), xx), f.Mul(c.a, f.Square(zz)))
-	}
-	s := f.Mul(p.x, yy)
-	s = f.Add(s, s)
-	s = f.Add(s, s) // 4xy²
-	x := f.Sub(f.Square(slope), f.Add(s, s))
-	z := f.Mul(p.y, p.z)
-	y4 := f.Add(yy, yy)
-	y4 = f.Square(y4)
-	y4 = f.Add(y4, y4) // 8y⁴
-	return jacobian{
-		x: x,
-		y: f.Sub(f.Mul(slope, f.Sub(s, x)), y4),
-		z: f.Add(z, z),
+	for range n {
+		zz, yy := f.Square(p.z), f.Square(p.y)
+		var slope field.Element // 3x² + az⁴
+		if c.aMinus3 {
+			slope = f.Mul(f.Sub(p.x, zz), f.Add(p.x, zz))
+			slope = f.Add(f.Add(slope, slope), slope)
+		} else {
+			xx := f.Square(p.x)
+			slope = f.Add(f.Add(f.Add(xx, xx), xx), f.Mul(c.a, f.Square(zz)))
+		}
+		s := f.Mul(p.x, yy)
+		s = f.Add(s, s)
+		s = f.Add(s, s) // 4xy²
+		z := f.Mul(p.y, p.z)
+		y4 := f.Add(yy, yy)
+		y4 = f.Square(y4)
+		y4 = f.Add(y4, y4) // 8y⁴
+		p.x = f.Sub(f.Square(slope), f.Add(s, s))
+		p.y = f.Sub(f.Mul(slope, f.Sub(s, p.x)), y4)
+		p.z = f.Add(z, z)
 	}
 }
 
-// join finishes p + q from u1 = x1*z2², s1 = y1*z2³, h = x2*z1² - u1,
-// r = y2*z1³ - s1 and z1*z2.
-func (c *Curve) join(p *jacobian, u1, s1, h, r, zz field.Element) jacobian {
+// join replaces p by p + q, from u1 = x1*z2², s1 = y1*z2³, h = x2*z1² - u1,
+// r = y2*z1³ - s1 and z = z1*z2.
+func (c *Curve) join(p *jacobian, u1, s1, h, r, z field.Element) {
 	f := c.fp
 	if f.IsZero(h) != 0 {
 		if f.IsZero(r) != 0 {
-			return c.doubleVartime(p)
+			c.doubleVartime(p, 1)
+			return
 		}
-		return jacobian{inf: true}
+		*p = jacobian{inf: true}
+		return
 	}
 	h2 := f.Square(h)
 	h3 := f.Mul(h2, h)
 	v := f.Mul(u1, h2)
-	x := f.Sub(f.Sub(f.Square(r), h3), f.Add(v, v))
-	return jacobian{
-		x: x,
-		y: f.Sub(f.Mul(r, f.Sub(v, x)), f.Mul(s1, h3)),
-		z: f.Mul(zz, h),
-	}
+	p.x = f.Sub(f.Sub(f.Square(r), h3), f.Add(v, v))
+	p.y = f.Sub(f.Mul(r, f.Sub(v, p.x)), f.Mul(s1, h3))
+	p.z = f.Mul(z, h)
 }
 
-// addAffineVartime returns p + (x, y).
-func (c *Curve) addAffineVartime(p *jacobian, x, y field.Element) jacobian {
+// addAffineVartime replaces p by p + q, or p - q.
+func (c *Curve) addAffineVartime(p *jacobian, q *field.Pair, negate bool) {
+	if !p.inf && c.asm.addAffine(p, q, negate) {
+		return
+	}
 	f := c.fp
+	y := q.Y
+	if negate {
+		y = f.Sub(field.Element{}, y)
+	}
 	if p.inf {
-		return jacobian{x: x, y: y, z: f.One()}
+		*p = jacobian{x: q.X, y: y, z: f.One()}
+		return
 	}
 	zz := f.Square(p.z)
-	h := f.Sub(f.Mul(x, zz), p.x)
+	h := f.Sub(f.Mul(q.X, zz), p.x)
 	r := f.Sub(f.Mul(y, f.Mul(zz, p.z)), p.y)
-	return c.join(p, p.x, p.y, h, r, p.z)
+	c.join(p, p.x, p.y, h, r, p.z)
 }
 
-// addCachedVartime returns p + q, or p - q.
-func (c *Curve) addCachedVartime(p *jacobian, q *cached, negate bool) jacobian {
+// addCachedVartime replaces p by p + q, or p - q.
+func (c *Curve) addCachedVartime(p *jacobian, q *cached, negate bool) {
+	if !p.inf && c.asm.addCached(p, q, negate) {
+		return
+	}
 	f := c.fp
-	qy := q.y
+	y := q.y
 	if negate {
-		qy = f.Sub(field.Element{}, qy)
+		y = f.Sub(field.Element{}, y)
 	}
 	if p.inf {
-		return jacobian{x: q.x, y: qy, z: q.z}
+		*p = jacobian{x: q.x, y: y, z: q.z}
+		return
 	}
 	zz := f.Square(p.z)
 	u1, s1 := f.Mul(p.x, q.zz), f.Mul(p.y, q.zzz)
 	h := f.Sub(f.Mul(q.x, zz), u1)
-	r := f.Sub(f.Mul(qy, f.Mul(zz, p.z)), s1)
-	return c.join(p, u1, s1, h, r, f.Mul(p.z, q.z))
+	r := f.Sub(f.Mul(y, f.Mul(zz, p.z)), s1)
+	c.join(p, u1, s1, h, r, f.Mul(p.z, q.z))
 }
 
 func (c *Curve) cache(p *jacobian) cached {
@@ -149,35 +160,38 @@ func (c *Curve) doubleMult(kg, kq field.Limbs, q field.Pair) jacobian {
 
 	var keyOdd [keyOddMultiples]cached
 	p := jacobian{x: q.X, y: q.Y, z: f.One()}
-	d := c.doubleVartime(&p)
-	twice := c.cache(&d)
 	keyOdd[0] = c.cache(&p)
+	twice := p
+	c.doubleVartime(&twice, 1)
+	step := c.cache(&twice)
 	for i := 1; i < keyOddMultiples; i++ {
-		p = c.addCachedVartime(&p, &twice, false)
+		c.addCachedVartime(&p, &step, false)
 		keyOdd[i] = c.cache(&p)
 	}
 
 	dg, dq := wnaf(kg, baseWidth), wnaf(kq, keyWidth)
 	acc := jacobian{inf: true}
+	doublings := 0
 	for i := wnafLength - 1; i >= 0; i-- {
-		acc = c.doubleVartime(&acc)
-		switch v := dg[i]; {
-		case v > 0:
-			e := &baseOdd[v/2]
-			acc = c.addAffineVartime(&acc, e.X, e.Y)
-		case v < 0:
-			e := &baseOdd[-v/2]
-			acc = c.addAffineVartime(&acc, e.X, f.Sub(field.Element{}, e.Y))
+		doublings++
+		g, k := int(dg[i]), int(dq[i])
+		if g|k == 0 {
+			continue
 		}
-		switch v := dq[i]; {
-		case v > 0:
-			acc = c.addCachedVartime(&acc, &keyOdd[v/2], false)
-		case v < 0:
-			acc = c.addCachedVartime(&acc, &keyOdd[-v/2], true)
+		c.doubleVartime(&acc, doublings)
+		doublings = 0
+		if g != 0 {
+			c.addAffineVartime(&acc, &baseOdd[abs(g)/2], g < 0)
+		}
+		if k != 0 {
+			c.addCachedVartime(&acc, &keyOdd[abs(k)/2], k < 0)
 		}
 	}
+	c.doubleVartime(&acc, doublings)
 	return acc
 }
+
+func abs(v int) int { return max(v, -v) }
 
 // xIs reports whether the affine x coordinate of p, taken modulo n, is r,
 // without the inversion an affine x would need. r must be below n.

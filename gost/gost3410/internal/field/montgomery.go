@@ -51,6 +51,9 @@ func NewMontgomery(m Limbs) *Montgomery {
 // Modulus implements [Field].
 func (f *Montgomery) Modulus() Limbs { return f.m }
 
+// NegativeInverse returns -1/m mod 2^64.
+func (f *Montgomery) NegativeInverse() uint64 { return f.inv }
+
 // One implements [Field].
 func (f *Montgomery) One() Element { return f.one }
 
