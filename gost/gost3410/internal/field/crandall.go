@@ -109,31 +109,9 @@ func crandallReduce(r0, r1, r2, r3, r4, r5, r6, r7 uint64) Element {
 	return Element{r0 + -c&crandallC, r1, r2, r3}
 }
 
-// Invert implements [Field]. The exponent p - 2 = 2^256 - 619 is 246 ones
-// followed by 0110010101; 255 squarings and 14 multiplications.
+var crandallInverter = NewInverter(crandallModulus())
+
+// Invert implements [Field].
 func (f Crandall) Invert(x Element) Element {
-	// xN is x^(2^N - 1).
-	x2 := f.Mul(f.squareN(x, 1), x)
-	x3 := f.Mul(f.squareN(x2, 1), x)
-	x6 := f.Mul(f.squareN(x3, 3), x3)
-	x12 := f.Mul(f.squareN(x6, 6), x6)
-	x15 := f.Mul(f.squareN(x12, 3), x3)
-	x30 := f.Mul(f.squareN(x15, 15), x15)
-	x60 := f.Mul(f.squareN(x30, 30), x30)
-	x120 := f.Mul(f.squareN(x60, 60), x60)
-	x123 := f.Mul(f.squareN(x120, 3), x3)
-	x246 := f.Mul(f.squareN(x123, 123), x123)
-
-	z := f.Mul(f.squareN(x246, 3), x2) // 011
-	z = f.Mul(f.squareN(z, 3), x)      // 001
-	z = f.Mul(f.squareN(z, 2), x)      // 01
-	return f.Mul(f.squareN(z, 2), x)   // 01
-}
-
-// squareN squares x n times.
-func (f Crandall) squareN(x Element, n int) Element {
-	for range n {
-		x = f.Square(x)
-	}
-	return x
+	return f.FromLimbs(crandallInverter.InvertConstantTime(f.Limbs(x)))
 }

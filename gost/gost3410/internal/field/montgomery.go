@@ -6,11 +6,11 @@ import "math/bits"
 // element holds x*2^256 mod m, always below m.
 type Montgomery struct {
 	common
-	m      Limbs
-	inv    uint64  // -1/m mod 2^64
-	one    Element // 2^256 mod m
-	r2     Element // 2^512 mod m
-	minus2 Limbs   // m - 2, the exponent of an inversion
+	m        Limbs
+	inv      uint64  // -1/m mod 2^64
+	one      Element // 2^256 mod m
+	r2       Element // 2^512 mod m
+	inverter *Inverter
 }
 
 // NewMontgomery returns the field of the prime m. It panics when m is even or
@@ -40,11 +40,7 @@ func NewMontgomery(m Limbs) *Montgomery {
 	for range 256 {
 		f.r2 = f.Add(f.r2, f.r2)
 	}
-
-	f.minus2[0], c = bits.Sub64(m[0], 2, 0)
-	f.minus2[1], c = bits.Sub64(m[1], 0, c)
-	f.minus2[2], c = bits.Sub64(m[2], 0, c)
-	f.minus2[3], _ = bits.Sub64(m[3], 0, c)
+	f.inverter = NewInverter(m)
 	return f
 }
 
@@ -172,18 +168,7 @@ func (f *Montgomery) reduce(r0, r1, r2, r3, r4, r5, r6, r7 uint64) Element {
 	return reduceOnce(top, r4, r5, r6, r7, &f.m)
 }
 
-// Invert implements [Field]: x^(m-2), a fixed window of four bits. What it
-// does depends on the modulus only.
+// Invert implements [Field].
 func (f *Montgomery) Invert(x Element) Element {
-	var powers [16]Element // powers[i] is x^i
-	powers[0], powers[1] = f.one, x
-	for i := 2; i < len(powers); i++ {
-		powers[i] = f.Mul(powers[i-1], x)
-	}
-	z := powers[f.minus2[3]>>60]
-	for i := 62; i >= 0; i-- {
-		z = f.Square(f.Square(f.Square(f.Square(z))))
-		z = f.Mul(z, powers[f.minus2[i/16]>>(i%16*4)&15])
-	}
-	return z
+	return f.FromLimbs(f.inverter.InvertConstantTime(f.Limbs(x)))
 }
