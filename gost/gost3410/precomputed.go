@@ -77,32 +77,50 @@ func (p *PrecomputedKey) PublicKey() *PublicKey { return p.key }
 // Verify is [PublicKey.Verify], with the same answers.
 func (p *PrecomputedKey) Verify(digest, sig []byte) bool {
 	c := p.key.curve
-	z1, z2, r, ok := c.verifyScalars(digest, sig)
+	l, ok := c.readClaim(digest, sig)
 	if !ok {
 		return false
 	}
+	z1, z2 := c.scalars(&l, c.invertVartime(l.e))
 	sum := jacobian{inf: true}
 	c.addProduct(&sum, z1, c.verifyBase())
 	c.addProduct(&sum, z2, p.table)
-	return c.xIs(&sum, r)
+	return c.xIs(&sum, l.r)
 }
 
-// verifyScalars reads a signature and returns the scalars of G and of the key
-// whose sum has r for its x (RFC 5832 6.2 steps 1 to 5).
-func (c *Curve) verifyScalars(digest, sig []byte) (z1, z2, r field.Limbs, ok bool) {
+// claim is a signature as read: s and r in 1..n-1, and the number e that is
+// signed.
+type claim struct {
+	s field.Element
+	r field.Limbs
+	e field.Element
+}
+
+// readClaim reads a signature (RFC 5832 6.2 steps 1 to 3).
+func (c *Curve) readClaim(digest, sig []byte) (claim, bool) {
 	if len(digest) != DigestSize || len(sig) != SignatureSize {
-		return z1, z2, r, false
+		return claim{}, false
 	}
 	s := field.FromBytes(sig[:ScalarSize])
-	r = field.FromBytes(sig[ScalarSize:])
+	r := field.FromBytes(sig[ScalarSize:])
 	if !c.isScalar(s) || !c.isScalar(r) {
-		return z1, z2, r, false
+		return claim{}, false
 	}
+	return claim{c.fn.FromLimbs(s), r, c.digestScalar(digest)}, true
+}
+
+// scalars returns the scalars of G and of the key whose sum has r for its x,
+// for v = 1/e (RFC 5832 6.2 steps 4 and 5).
+func (c *Curve) scalars(l *claim, v field.Element) (z1, z2 field.Limbs) {
 	f := c.fn
-	v := f.FromLimbs(c.inverter.Invert(f.Limbs(c.digestScalar(digest))))
-	z1 = f.Limbs(f.Mul(f.FromLimbs(s), v))
-	z2 = f.Limbs(f.Sub(field.Element{}, f.Mul(f.FromLimbs(r), v)))
-	return z1, z2, r, true
+	z1 = f.Limbs(f.Mul(l.s, v))
+	z2 = f.Limbs(f.Sub(field.Element{}, f.Mul(f.FromLimbs(l.r), v)))
+	return z1, z2
+}
+
+// invertVartime returns 1/e modulo n for a public e.
+func (c *Curve) invertVartime(e field.Element) field.Element {
+	return c.fn.FromLimbs(c.inverter.Invert(c.fn.Limbs(e)))
 }
 
 func (c *Curve) verifyBase() *comb {

@@ -90,12 +90,18 @@ func (k *PublicKey) Equal(other crypto.PublicKey) bool {
 // Verify takes time that depends on its arguments, which are public.
 func (k *PublicKey) Verify(digest, sig []byte) bool {
 	c := k.curve
-	z1, z2, r, ok := c.verifyScalars(digest, sig)
+	l, ok := c.readClaim(digest, sig)
 	if !ok {
 		return false
 	}
-	sum := c.doubleMult(z1, z2, k.q)
-	return c.xIs(&sum, r)
+	return k.holds(&l, c.invertVartime(l.e))
+}
+
+// holds reports whether the claim is true, v being 1/e.
+func (k *PublicKey) holds(l *claim, v field.Element) bool {
+	z1, z2 := k.curve.scalars(l, v)
+	sum := k.curve.doubleMult(z1, z2, k.q)
+	return k.curve.xIs(&sum, l.r)
 }
 
 // isScalar reports whether v is in 1..n-1. It is constant-time in v up to the
