@@ -53,6 +53,7 @@ var rules = []rule{
 
 	// For other people's programs: nothing but the standard library.
 	{area: "client"},
+	{area: "client/deeplink", allowed: []string{"gost/gost341194"}},
 
 	{area: "internal/archtest"},
 	{area: "internal/config"},
