@@ -416,13 +416,13 @@ func TestRedisEndsLifetimesByItself(t *testing.T) {
 	r := openRedis(t, RedisOptions{Addrs: []string{server.Addr()}})
 	behind := client(t, server.Addr())
 	issue(t, r, "long", 2*time.Minute)
-	left, err := behind.PTTL(t.Context(), defaultPrefix+"long").Result()
+	left, err := behind.PTTL(t.Context(), challengePrefix+"long").Result()
 	if err != nil || left > 2*time.Minute || left < time.Minute {
 		t.Errorf("%s left, %v", left, err)
 	}
 	issue(t, r, "short", 30*time.Millisecond)
 	eventually(t, "expiry", func() error {
-		if n, err := behind.Exists(t.Context(), defaultPrefix+"short").Result(); n != 0 || err != nil {
+		if n, err := behind.Exists(t.Context(), challengePrefix+"short").Result(); n != 0 || err != nil {
 			return fmt.Errorf("%d exist, %w", n, err)
 		}
 		return nil

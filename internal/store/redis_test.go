@@ -57,7 +57,7 @@ func client(t testing.TB, addr string) *redis.Client {
 func ageRedis(t testing.TB, c *redis.Client, d time.Duration) {
 	t.Helper()
 	ctx := context.Background()
-	keys, err := c.Keys(ctx, defaultPrefix+"*").Result()
+	keys, err := c.Keys(ctx, challengePrefix+"*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,23 @@
+package store
+
+import (
+	"errors"
+	"time"
+)
+
+var (
+	// ErrExists says that a challenge or document of that name lives.
+	ErrExists = errors.New("the store has one of that name")
+	// ErrFull says that a store holds as much as it may.
+	ErrFull = errors.New("the store is full")
+	// ErrUnavailable is wrapped by the errors of a store that cannot be
+	// reached or refuses to serve.
+	ErrUnavailable = errors.New("the store is not available")
+	// ErrClosed says that the store was closed.
+	ErrClosed = errors.New("the store is closed")
+
+	errLifetime = errors.New("a lifetime is a millisecond or more")
+)
+
+// minLifetime is the precision of Redis, for which no lifetime is forever.
+const minLifetime = time.Millisecond
