@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/sha1" // the name of a script in Redis
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -43,11 +44,13 @@ type RedisOptions struct {
 	// ConnectTimeout bounds connecting, Timeout an answer; 0 is two seconds.
 	// No call takes longer than the two together.
 	ConnectTimeout, Timeout time.Duration
-	// Prefix begins all keys; "" is "imzo:challenge:". Servers that share
-	// challenges must agree on it.
+	// Prefix begins all keys; "" is "imzo:challenge:" for challenges and
+	// "imzo:document:" for documents. Servers that share a store must agree on
+	// it, and no two stores in one database may begin their keys alike.
 	Prefix string
 	// Observe, when set, hears of every operation and its end: "issue", "take"
-	// and "ping". It must not wait.
+	// and "ping" of challenges; "create", "upload", "poll", "read" and "ping"
+	// of documents. It must not wait.
 	Observe func(operation string, err error, took time.Duration)
 }
 
@@ -201,6 +204,31 @@ func (c *connection) run(ctx context.Context, operation, key string, args ...any
 	})
 }
 
+// runScript is run for a script of one key. Redis forgets scripts when it
+// starts anew; one that it does not know it has not carried out, so that it may
+// be sent again with its text.
+func (c *connection) runScript(ctx context.Context, operation string, s script, key string, args ...any) (any, error) {
+	return c.observed(ctx, operation, func(limited context.Context) (any, error) {
+		args := append([]any{"evalsha", s.sha1, 1, key}, args...)
+		answer, err := c.send(ctx, limited, key, args...)
+		if errors.Is(err, errNoScript) {
+			args[0], args[1] = "eval", s.text
+			answer, err = c.send(ctx, limited, key, args...)
+		}
+		return answer, err
+	})
+}
+
+// script is one of Lua, and the name by which Redis knows it.
+type script struct{ text, sha1 string }
+
+func newScript(text string) script {
+	return script{text, fmt.Sprintf("%x", sha1.Sum([]byte(text)))}
+}
+
+// errNoScript is an answer to EVALSHA.
+var errNoScript = errors.New("the script is not known")
+
 // observed gives an operation its time and tells of its end.
 func (c *connection) observed(ctx context.Context, operation string, f func(limited context.Context) (any, error)) (any, error) {
 	start := time.Now()
@@ -233,8 +261,11 @@ func (c *connection) send(ctx, limited context.Context, key string, args ...any)
 	}
 	command := redis.NewCmd(limited, args...)
 	err := c.client.Process(limited, once{command})
-	if errors.Is(err, redis.Nil) {
+	switch {
+	case errors.Is(err, redis.Nil):
 		return nil, redis.Nil
+	case redis.HasErrorPrefix(err, "NOSCRIPT"):
+		return nil, errNoScript
 	}
 	return command.Val(), c.judge(ctx, at, node, err)
 }
@@ -288,9 +319,9 @@ func (c *connection) judge(ctx context.Context, at string, node pinger, err erro
 
 // unavailable tells the cause, but does not wrap it: a time-out of ours would
 // look like the caller's own. Redis repeats the arguments of commands it does
-// not know, which may be AUTH.
+// not know, which may be those of AUTH or what a phone has signed.
 func (c *connection) unavailable(cause error) error {
-	text := cause.Error()
+	text, _, _ := strings.Cut(cause.Error(), ", with args")
 	for _, secret := range c.secrets {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")

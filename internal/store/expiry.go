@@ -25,6 +25,12 @@ func (q *expiryQueue) add(e *expiry) { heap.Push(&q.order, e) }
 // remove takes out a life before its end.
 func (q *expiryQueue) remove(e *expiry) { heap.Remove(&q.order, e.index) }
 
+// move gives a life another end.
+func (q *expiryQueue) move(e *expiry, at time.Time) {
+	e.at = at
+	heap.Fix(&q.order, e.index)
+}
+
 // sweep takes out what has ended by now, and tells the names. Each life is
 // swept once, so that a store that sweeps whenever it adds spends on average
 // one heap operation on it.

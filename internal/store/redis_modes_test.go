@@ -280,17 +280,14 @@ func TestARedisThatLoadsIsUnavailableUntilItHasLoaded(t *testing.T) {
 	t.Logf("recovered %s after it was loaded", recovers(t, r))
 }
 
-// TestAuthThatRedisDoesNotKnowKeepsItsArguments: Redis repeats the arguments of commands
-// that it does not have, and AUTH may be one of them.
+// TestAuthThatRedisDoesNotKnowKeepsItsArguments: Redis repeats the arguments of
+// commands that it does not have, and AUTH may be one of them.
 func TestAuthThatRedisDoesNotKnowKeepsItsArguments(t *testing.T) {
 	server := peer.Redis(t, "--rename-command", "AUTH", "", "--rename-command", "HELLO", "")
 	r := openRedis(t, RedisOptions{Addrs: []string{server.Addr()}, Password: "hunter2"})
 	err := r.Ping(t.Context())
-	if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "hunter2") {
+	if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "unknown command") {
 		t.Fatalf("got %v", err)
-	}
-	if !strings.Contains(err.Error(), "***") {
-		t.Logf("this Redis does not repeat arguments: %v", err)
 	}
 }
 

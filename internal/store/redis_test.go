@@ -52,12 +52,12 @@ func client(t testing.TB, addr string) *redis.Client {
 	return c
 }
 
-// ageRedis makes all challenges older: Redis has its own clock, so their
+// ageRedis makes all keys older: Redis has its own clock, so their
 // remaining lifetimes are cut instead.
 func ageRedis(t testing.TB, c *redis.Client, d time.Duration) {
 	t.Helper()
 	ctx := context.Background()
-	keys, err := c.Keys(ctx, challengePrefix+"*").Result()
+	keys, err := c.Keys(ctx, "*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
