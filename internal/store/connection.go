@@ -227,7 +227,7 @@ func newScript(text string) script {
 }
 
 // errNoScript is an answer to EVALSHA.
-var errNoScript = errors.New("the script is not known")
+var errNoScript = fmt.Errorf("%w: it does not know the script", ErrUnavailable)
 
 // observed gives an operation its time and tells of its end.
 func (c *connection) observed(ctx context.Context, operation string, f func(limited context.Context) (any, error)) (any, error) {

@@ -16,12 +16,13 @@ import (
 const documentPrefix = "imzo:document:"
 
 // RedisDocuments is a [Documents] that several servers share: a phone's
-// signature may be uploaded to one while the page polls another. What [Redis]
-// says of a Redis that is down, slow or forgetful holds here as well: one that
-// has lost an upload will take another.
+// signature may be uploaded to one while the page polls another. What is said at
+// [Redis] of one that is down, and of answers that are lost, holds here as well;
+// and of one that forgets: it will take a second upload for the first.
 //
 // A document is one key. Every write is one command that sets the value with
-// its life, so that none can be left behind without.
+// its life, so that none can be left behind without. The user needs the rights
+// to SET, GET, GETRANGE, EVALSHA, EVAL and PING.
 type RedisDocuments struct{ *connection }
 
 var _ Documents = (*RedisDocuments)(nil)
