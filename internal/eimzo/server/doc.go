@@ -47,7 +47,7 @@
 //
 // # What it does not do yet
 //
-// Challenges in Redis, trust stores in JKS, the VPN, the mobile endpoints and
+// Challenges in Redis, trust stores in JKS, the VPN and
 // the tunnel. A configuration that relies on one of them does not start;
 // settings that can be left alone are reported.
 package server
