@@ -372,6 +372,10 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 	}
 	if c.Mobile.Shared {
 		c.Mobile.Redis.check(v, "mobile.storage.redis.", fail)
+		// In one database a challenge and a document must not be one key.
+		if a, b := c.Cache.Prefix, c.Mobile.Redis.Prefix; c.Cache.Redis && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
+			fail("mobile.storage.redis.prefix", "it and cache.redis.prefix must not begin alike")
+		}
 	}
 	switch _, err := hex.DecodeString(c.Mobile.SiteID); {
 	case c.Mobile.SiteID == "":
