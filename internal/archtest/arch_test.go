@@ -85,6 +85,15 @@ var rules = []rule{
 	}, modules: []string{"github.com/gorilla/websocket"}},
 	{area: "internal/eimzo/pkcs7info", allowed: []string{"pki/...", "verify"}},
 	{area: "internal/eimzo/dsv", allowed: []string{"internal/httpx"}},
+	{area: "internal/eimzo/mobile/site", testModules: []string{"github.com/chromedp/chromedp"}},
+	{area: "internal/eimzo/mobile/phone", allowed: []string{"client/deeplink", "pki/..."}},
+	{area: "internal/eimzo/mobile/page", allowed: []string{
+		"internal/eimzo/mobile/phone", "internal/httpx", "internal/i18n", "internal/ratelimit", "internal/secret", "client/deeplink", "pki/cert", "pki/token",
+	}, testModules: []string{"github.com/chromedp/chromedp"}},
+	{area: "internal/eimzo/mobile", allowed: []string{
+		"internal/eimzo/mobile/phone", "internal/eimzo/mobile/site", "internal/atomicfile", "internal/health", "internal/httpx", "internal/metrics",
+		"internal/ratelimit", "client/deeplink", "pki/...", "verify",
+	}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/timestamping", "internal/trustlink", "internal/store", "internal/config", "internal/httpx",
 		"internal/i18n", "internal/metrics", "internal/health", "internal/ratelimit",
@@ -99,7 +108,7 @@ var rules = []rule{
 	{area: "internal/cli", allowed: []string{
 		"gost/...", "pki/...", "verify", "internal/atomicfile", "internal/up", "internal/config", "internal/demo", "internal/eimzo/...", "internal/httpx",
 		"internal/i18n", "internal/inspect", "internal/localca", "internal/qr", "internal/revocation", "internal/roots", "internal/secret", "internal/store",
-		"internal/trust",
+		"internal/trust", "client/deeplink", "internal/metrics",
 	}, modules: []string{"github.com/spf13/cobra", "golang.org/x/term"}, testModules: append([]string{"github.com/gorilla/websocket"}, commandTests...)},
 
 	// For tests, see TestNothingButTestsImportsTestpki.
@@ -341,6 +350,8 @@ func TestRulesRefuseWhatTheyMust(t *testing.T) {
 		{pkg: "internal/httpx", imported: "imzo/internal/store", refused: true},
 		{pkg: "internal/eimzo/server", imported: "imzo/internal/trust", refused: true},
 		{pkg: "internal/trust", imported: "imzo/internal/eimzo/server", refused: true},
+		{pkg: "internal/eimzo/mobile", imported: "imzo/internal/eimzo/server", refused: true},
+		{pkg: "internal/eimzo/mobile", imported: "imzo/internal/eimzo/mobile/page", refused: true},
 		{pkg: "internal/demo", imported: "imzo/internal/trust", refused: true},
 		{pkg: "internal/up", imported: "imzo/internal/trust"},
 		{pkg: "internal/trust", imported: "imzo/internal/up", refused: true},
