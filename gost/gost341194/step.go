@@ -1,15 +1,46 @@
 package gost341194
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // words is a 256-bit value as 64-bit words, the least significant first. The
 // standard prints such values with the most significant digit first; in bytes
 // they are little-endian.
 type words [4]uint64
 
+// wordsOf returns the value of 32 bytes.
+func wordsOf(b []byte) words {
+	return words{
+		binary.LittleEndian.Uint64(b[0:]),
+		binary.LittleEndian.Uint64(b[8:]),
+		binary.LittleEndian.Uint64(b[16:]),
+		binary.LittleEndian.Uint64(b[24:]),
+	}
+}
+
+func (w words) bytes() (b [Size]byte) {
+	for i, x := range w {
+		binary.LittleEndian.PutUint64(b[8*i:], x)
+	}
+	return b
+}
+
+// add adds m to w as numbers modulo 2^256.
+func (w *words) add(m *words) {
+	var carry uint64
+	for i := range w {
+		w[i], carry = bits.Add64(w[i], m[i], carry)
+	}
+}
+
 // c3 is the constant C3 of RFC 5831 section 5.1; C2 and C4 are zero.
 var c3 = words{0xff00ff00ff00ff00, 0x00ff00ff00ff00ff, 0xff0000ff00ffff00, 0xff00ffff000000ff}
 
 // step is the step hash function H <- f(H, M) of RFC 5831 section 5.
-func (t *tables) step(h, m *words) {
+func (d *state) step(m *words) {
+	h := &d.h
 	var k keys
 	u, v := *h, *m
 	k.set(0, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
@@ -27,7 +58,7 @@ func (t *tables) step(h, m *words) {
 		k.set(i, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
 	}
 
-	s := words(t.encrypt(&k, (*[4]uint64)(h)))
+	s := d.cipher(&k)
 
 	// The shuffle psi^61(H + psi(M + psi^12(S))), section 5.3.
 	for range 3 {
