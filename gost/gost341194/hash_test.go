@@ -205,8 +205,24 @@ func TestPsi4IsPsiFourTimes(t *testing.T) {
 	for range 1000 {
 		a := words{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
 		b := a
-		a.psi4()
-		for range 4 {
+		n := r.IntN(20)
+		a.psi4(n)
+		for range 4 * n {
+			b.psi()
+		}
+		if a != b {
+			t.Fatalf("psi4 %d times: %016x, want %016x", n, a, b)
+		}
+	}
+}
+
+func TestPsi60IsPsiSixtyTimes(t *testing.T) {
+	r := newSource(t)
+	for range 1000 {
+		a := words{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
+		b := a
+		a.psi60()
+		for range 60 {
 			b.psi()
 		}
 		if a != b {
