@@ -2,16 +2,20 @@
 
 package gost341194
 
-// The assembly computes a step as follows, with four messages a register of
-// 512 bits, one in each lane of 128 bits.
+// The assembly of step_amd64.s computes a step as follows, with four messages
+// a register of 512 bits, one in each lane of 128 bits. A message alone has
+// three lanes idle: what takes time is the latency of the 32 rounds.
 //
 // Cipher: the lower words of the four blocks that a step encrypts are in one
 // register, the upper ones in another. One VPERMB with a table of 64 bytes
 // substitutes the lower nibbles of all words through their four S-boxes, the
 // index being the nibble and, above it, the place of the byte in its word;
-// a second one does the upper nibbles.
+// a second one does the upper nibbles. No memory is read at a place that
+// depends on the message. For a public message alone, tableBlocks has the
+// cipher in general registers instead, with a table for each byte of a word:
+// there a round has some two thirds of the latency.
 //
-// Shuffle and keys: the linear maps of linear.go act alike on each of the 16
+// Shuffle and keys: the linear maps of linear_amd64.go act alike on each of the 16
 // bits of a word. A value is kept as four planes of 64 bits: A, the lower
 // bytes of words 0 to 7; B, those of words 8 to 15; C and D, the upper bytes
 // of the same. A plane is an 8x8 matrix of bits, transposed, to which
