@@ -13,7 +13,8 @@ const (
 )
 
 // maxBlocks is how many blocks are hashed in one call of the assembly, in
-// which the goroutine can not be preempted: some 60 us.
+// which the goroutine can not be preempted: some 60 us, and 120 us where
+// sixteen messages go side by side.
 const maxBlocks = 512
 
 // blocks takes whole blocks of the message into the chain and the sum.

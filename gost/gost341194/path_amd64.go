@@ -44,7 +44,6 @@ func (d *state) assembly(p []byte) bool {
 		}
 		quadBlocks(&q, &[4]*byte{&p[0], &p[0], &p[0], &p[0]}, n, d.t, vectorConstants)
 		d.h, d.sum = q.chain(0), q.sum[0]
-		q = quad{}
 	default:
 		return false
 	}

@@ -329,7 +329,7 @@ quadRounds:
 	JNZ  quadStep
 	OUT(0, Z0, Z1)
 
-	// Secrets do not stay on the stack.
+	// The keys of a message, which may be secret, do not stay on the stack.
 	VPXORD Z0, Z0, Z0
 	MOVL   $28, CX
 
