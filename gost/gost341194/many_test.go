@@ -3,7 +3,10 @@ package gost341194
 import (
 	"bytes"
 	"fmt"
+	"sync"
 	"testing"
+
+	"imzo/gost/gost28147"
 )
 
 func checkMany(t *testing.T, messages [][]byte) {
@@ -114,4 +117,37 @@ func BenchmarkSumMany(b *testing.B) {
 			})
 		}
 	}
+}
+
+// A new goroutine has a small stack, which grows, and so moves, on entry to
+// the assembly.
+func TestStacksMayGrowWhileHashing(t *testing.T) {
+	var messages [][]byte
+	for i := range 16 {
+		messages = append(messages, bytes.Repeat([]byte{byte(i)}, 40*i))
+	}
+	want := make([][Size]byte, len(messages))
+	SumMany(want, messages)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			var got [16][Size]byte // on the stack
+			SumMany(got[:], messages)
+			for i, d := range got {
+				if d != want[i] {
+					t.Errorf("message %d: %x, want %x", i, d, want[i])
+				}
+			}
+		})
+		for _, p := range paths() {
+			wg.Go(func() {
+				d := state{sbox: gost28147.SBoxHashCryptoPro(), t: cryptoProTables, path: p}
+				d.write(messages[9])
+				if got := d.digest(); got != want[9] {
+					t.Errorf("%s: %x, want %x", p, got, want[9])
+				}
+			})
+		}
+	}
+	wg.Wait()
 }
