@@ -67,7 +67,7 @@ func (r Report) WriteTable(w io.Writer) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n%s, took %s, medians of %d\n\n", r.Machine, strings.Join(r.Versions, ", "), r.Started.UTC().Format("2006-01-02 15:04 UTC"), r.Took, r.Rounds)
-	writeColumns(&b, rows)
+	WriteRows(&b, rows, numeric)
 	writeDetails(&b, r.Comparisons)
 	fmt.Fprintf(&b, "\n%d targets met, %d not met, %d without a peer\n", count[Met], count[NotMet], count[NoPeer])
 	for _, why := range absent {
@@ -111,10 +111,11 @@ func ratioText(r float64) string {
 }
 
 // numeric are the columns that end at the right.
-var numeric = [...]bool{1: true, 3: true, 4: true, 5: true, 6: false}
+var numeric = []bool{1: true, 3: true, 4: true, 5: true, 6: false}
 
-// writeColumns writes the rows as Markdown that is also readable as it is.
-func writeColumns(b *strings.Builder, rows [][]string) {
+// WriteRows writes rows, the first one their heads, as Markdown that is also
+// readable as it is. right tells of each column whether it ends at the right.
+func WriteRows(b *strings.Builder, rows [][]string, right []bool) {
 	width := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -124,7 +125,7 @@ func writeColumns(b *strings.Builder, rows [][]string) {
 	for n, row := range rows {
 		for i, cell := range row {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
-			if numeric[i] {
+			if right[i] {
 				cell = pad + cell
 			} else {
 				cell += pad
@@ -137,7 +138,7 @@ func writeColumns(b *strings.Builder, rows [][]string) {
 		}
 		for i := range row {
 			line := strings.Repeat("-", width[i]+2)
-			if numeric[i] {
+			if right[i] {
 				line = line[1:] + ":"
 			}
 			b.WriteString("|" + line)
