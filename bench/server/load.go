@@ -39,14 +39,14 @@ func (l load) perSecond() float64 { return float64(len(l.latencies)) / l.took.Se
 // run keeps so many connections to an address busy for a time. The first
 // answer that is an error ends it: a server under a load it does not take has
 // no figures.
-func run(ctx context.Context, address string, connections int, d time.Duration, do step) (load, error) {
+func run(parent context.Context, address string, connections int, d time.Duration, do step) (load, error) {
 	var (
 		mu    sync.Mutex
 		all   load
 		fault error
 		group sync.WaitGroup
 	)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	opened := make([]*connection, connections)
 	for i := range opened {
@@ -82,8 +82,11 @@ func run(ctx context.Context, address string, connections int, d time.Duration, 
 	}
 	group.Wait()
 	all.took = time.Since(began)
-	if err := errors.Join(fault, context.Cause(ctx)); fault != nil || (err != nil && len(all.latencies) == 0) {
-		return load{}, err
+	if fault == nil {
+		fault = parent.Err()
+	}
+	if fault != nil {
+		return load{}, fault
 	}
 	all.latencies.Sort()
 	return all, nil

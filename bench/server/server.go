@@ -154,6 +154,7 @@ type scenario struct {
 	theirs      map[string]step // by the name of the peer
 	peers       []string        // their order
 	target      figures.Target
+	warmUp      int // slices of time
 }
 
 // replay sends the documents in turn, each connection from its own place on.
@@ -190,7 +191,7 @@ func (b *bench) scenarios(documents [][]byte) []scenario {
 		out = append(out, s)
 	}
 	if b.Many > b.Signers {
-		out = append(out, scenario{name: fmt.Sprintf("verify attached, %d signers", b.Many), connections: 64, ours: replay(pathVerify, documents)})
+		out = append(out, scenario{name: fmt.Sprintf("verify attached, %d signers", b.Many), connections: 64, ours: replay(pathVerify, documents), warmUp: 4})
 	}
 	return out
 }
@@ -273,7 +274,7 @@ func (b *bench) measureLoad(ctx context.Context) ([]figures.Comparison, error) {
 // warmUp fills the caches of ours, and lets Java compile what it runs.
 func (b *bench) warmUp(ctx context.Context, ours *process, java *standIn, all []scenario) error {
 	for _, s := range all {
-		if _, err := run(ctx, ours.address, s.connections, b.Slice, s.ours); err != nil {
+		if _, err := run(ctx, ours.address, s.connections, b.Slice*time.Duration(max(s.warmUp, 1)), s.ours); err != nil {
 			return fmt.Errorf("%s, %d connections: %w", s.name, s.connections, err)
 		}
 	}
