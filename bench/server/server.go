@@ -37,6 +37,9 @@ type Options struct {
 	// whose keys the server knows, and more than it keeps. Zero means 16 and
 	// 1500.
 	Signers, Many int
+	// Connections are how many there are at the same time, ascending; nil
+	// means 1, 8 and 64. Targets are for the last.
+	Connections []int
 	// Large is the size of the large document; zero means 50 MiB.
 	Large int
 	Log   io.Writer // what goes on; nil for silence
@@ -53,9 +56,6 @@ const (
 	readyTime  = 150 * time.Millisecond
 )
 
-// connectionCounts are how many connections there are at the same time.
-var connectionCounts = []int{1, 8, 64}
-
 //go:embed harness/StandIn.java
 var standInSource string
 
@@ -70,6 +70,9 @@ func Measure(ctx context.Context, o Options) ([]figures.Comparison, []string, er
 	}
 	if o.Signers == 0 {
 		o.Signers, o.Many = 16, 1500
+	}
+	if o.Connections == nil {
+		o.Connections = []int{1, 8, 64}
 	}
 	if o.Large == 0 {
 		o.Large = 50 << 20
@@ -169,20 +172,20 @@ func replay(path string, documents [][]byte) step {
 }
 
 func (b *bench) scenarios(documents [][]byte) []scenario {
-	known := documents[:b.Signers]
+	known, most := documents[:b.Signers], b.Connections[len(b.Connections)-1]
 	var out []scenario
-	for _, n := range connectionCounts {
+	for _, n := range b.Connections {
 		out = append(out, scenario{name: "challenge", connections: n, ours: func(c *connection, _ int) (time.Duration, error) { return c.ask(getChallenge) }})
 	}
-	for _, n := range connectionCounts {
+	for _, n := range b.Connections {
 		out = append(out, scenario{name: "auth, with its challenge", connections: n, ours: b.world.logIn})
 	}
-	for _, n := range connectionCounts {
+	for _, n := range b.Connections {
 		s := scenario{
 			name: "verify attached, timestamped 1 KiB", connections: n, ours: replay(pathVerify, known),
 			theirs: map[string]step{nameStandIn: replay("/verify", known)}, peers: []string{nameStandIn},
 		}
-		if n == 64 {
+		if n == most {
 			s.target = figures.AtLeast(6)
 			const cached = nameStandIn + ", chains cached"
 			s.theirs[cached] = replay("/verify?chains=cached", known)
@@ -191,7 +194,7 @@ func (b *bench) scenarios(documents [][]byte) []scenario {
 		out = append(out, s)
 	}
 	if b.Many > b.Signers {
-		out = append(out, scenario{name: fmt.Sprintf("verify attached, %d signers", b.Many), connections: 64, ours: replay(pathVerify, documents), warmUp: 4})
+		out = append(out, scenario{name: fmt.Sprintf("verify attached, %d signers", b.Many), connections: most, ours: replay(pathVerify, documents), warmUp: 4})
 	}
 	return out
 }
@@ -282,7 +285,7 @@ func (b *bench) warmUp(ctx context.Context, ours *process, java *standIn, all []
 		return nil
 	}
 	for _, s := range all {
-		if s.connections < connectionCounts[len(connectionCounts)-1] {
+		if s.target.Factor == 0 {
 			continue
 		}
 		for _, peer := range s.peers {
