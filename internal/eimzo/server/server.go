@@ -61,8 +61,8 @@ type Deps struct {
 	VPNKey *cert.Certificate
 	// Metrics counts; by default a new set.
 	Metrics *metrics.Metrics
-	// CheckSignature replaces the check of certificate signatures, for a
-	// cache; see verify.Options.
+	// CheckSignature checks the signatures of certificates, by default with a
+	// cert.SignatureCache; see verify.Options.
 	CheckSignature func(child, issuer *cert.Certificate) error
 	// Version is what /info and the log say; by default "dev".
 	Version string
@@ -92,6 +92,9 @@ func (d Deps) withDefaults() Deps {
 	}
 	if d.Version == "" {
 		d.Version = "dev"
+	}
+	if d.CheckSignature == nil {
+		d.CheckSignature = cert.NewSignatureCache(0).Check
 	}
 	if d.Metrics == nil {
 		d.Metrics = metrics.New(d.Version)

@@ -211,5 +211,5 @@ func (s *Server) checkToken(token *tsp.Token) error {
 	if !c.ValidAt(at) {
 		return fmt.Errorf("the certificate %s is not valid at %s", c.SerialHex(), at.UTC().Format(time.RFC3339))
 	}
-	return cert.CheckBag(bag, path.Certificates)
+	return cert.NewBag(bag...).Check(cert.NewBag(path.Certificates...), s.deps.CheckSignature, nil)
 }
