@@ -48,7 +48,7 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 		Anchors:  o.Anchors.Certificates(),
 		At:       now(),
 	}
-	e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.CheckSignature)
+	e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.memory())
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -60,6 +60,14 @@ var (
 	errTokenBag        = fmt.Errorf("more than %d certificates in a timestamp token", maxTokenCertificates)
 )
 
+// memory is what is known from earlier documents. The zero memory is empty.
+type memory struct {
+	certificates *cert.Cache
+	check        func(child, issuer *cert.Certificate) error // nil: that of certificates
+}
+
+func (o Options) memory() memory { return memory{o.Certificates, o.CheckSignature} }
+
 // facts is what can be said about a document without asking anybody: it
 // depends on the document, the content, the anchors and the time only.
 type facts struct {
@@ -118,6 +126,7 @@ type examiner struct {
 	bag     *cert.Bag // of sd
 	anchors *cert.Pool
 	at      time.Time
+	known   *cert.Cache // may be nil
 	check   func(child, issuer *cert.Certificate) error
 	digests map[digestKey]digestResult
 	room    *room
@@ -184,8 +193,8 @@ type digestResult struct {
 
 // examine collects the facts. When ctx ends it leaves off, and what it returns
 // is of no use.
-func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
-	sd, err := cms.Parse(what.document)
+func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time, known memory) *facts {
+	sd, err := cms.ParseWith(what.document, known.certificates)
 	if err != nil {
 		return &facts{format: err}
 	}
@@ -218,7 +227,8 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 		digests: make(map[digestKey]digestResult),
 		room:    limits,
 	}
-	x.check = x.remember(check)
+	x.known = known.certificates
+	x.check = x.remember(known.check)
 	for _, si := range sd.SignerInfos {
 		if ctx.Err() != nil {
 			return f
@@ -236,7 +246,7 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 // in a document: all its paths share their upper part.
 func (x *examiner) remember(check func(child, issuer *cert.Certificate) error) func(child, issuer *cert.Certificate) error {
 	if check == nil {
-		check = (*cert.Certificate).CheckSignatureFrom
+		check = x.known.Check
 	}
 	done := make(map[pair]error)
 	return func(child, issuer *cert.Certificate) error {
@@ -420,7 +430,7 @@ func (x *examiner) path(c *cert.Certificate, at time.Time, bags ...*cert.Bag) (*
 // checkBags checks all that rides along in the document, once all paths are known,
 // for every signer alike: whose a certificate is cannot be told.
 func (x *examiner) checkBags(f *facts) {
-	known := x.anchors.Certificates()
+	var known []*cert.Certificate
 	for _, s := range f.signers {
 		if s.chain.path != nil {
 			known = append(known, s.chain.path.Certificates...)
@@ -432,9 +442,10 @@ func (x *examiner) checkBags(f *facts) {
 	}
 }
 
-// checkBag checks the certificates and CRLs that a SignedData carries.
+// checkBag checks the certificates and CRLs that a SignedData carries; known
+// are those of validated paths.
 func (x *examiner) checkBag(known []*cert.Certificate) error {
-	bag := cert.NewBag(known...)
+	bag := x.anchors.Bag(known...)
 	if err := x.bag.Check(bag, x.check, x.room.work); err != nil {
 		return err
 	}

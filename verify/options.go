@@ -79,8 +79,11 @@ type Options struct {
 	// ClockSkew is how far a timestamp or a status may lie in the future;
 	// zero means five minutes.
 	ClockSkew time.Duration
+	// Certificates remembers certificates and their signatures from one
+	// document to the next. It may be nil. No verdict depends on it.
+	Certificates *cert.Cache
 	// CheckSignature replaces the check of certificate signatures, for a
-	// cache; nil means cert.Certificate.CheckSignatureFrom. It must return
+	// cache of another kind; nil means that of Certificates. It must return
 	// nil only for a pair whose signature verifies.
 	CheckSignature func(child, issuer *cert.Certificate) error
 }

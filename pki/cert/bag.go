@@ -9,45 +9,69 @@ import (
 // made ready for any number of searches: copies are one, and what is costly to
 // compute is computed once. It is not for concurrent use.
 type Bag struct {
+	base         *Bag // what is in it beside what follows; read only; may be nil
 	certs        []*Certificate
-	fingerprints map[*Certificate][32]byte
+	fingerprints map[*Certificate][32]byte // of those that have none at hand
 	has          map[[32]byte]bool
 	byName       map[string][]*Certificate // by canonical subject
-	bySubject    map[string][]*Certificate // by encoded subject
-	issuers      map[*Certificate]string   // canonical issuers
+	bySubject    map[string]*sameSubject   // by encoded subject
+	issuers      map[*Certificate]string   // canonical, of those that have none at hand
+}
+
+// sameSubject is the certificates of one subject: many may share a long name,
+// of which the canonical one is computed once.
+type sameSubject struct {
+	name  string // canonical
+	certs []*Certificate
 }
 
 // NewBag returns a bag of the certificates. It computes with every octet of
 // their names; whoever takes them from a stranger bounds these first.
 func NewBag(certs ...*Certificate) *Bag {
 	b := &Bag{
-		fingerprints: make(map[*Certificate][32]byte, len(certs)),
-		has:          make(map[[32]byte]bool, len(certs)),
-		byName:       make(map[string][]*Certificate),
-		bySubject:    make(map[string][]*Certificate),
-		issuers:      make(map[*Certificate]string),
+		certs:     make([]*Certificate, 0, len(certs)),
+		has:       make(map[[32]byte]bool, len(certs)),
+		byName:    make(map[string][]*Certificate, len(certs)),
+		bySubject: make(map[string]*sameSubject, len(certs)),
 	}
-	names := make(map[string]string) // canonical by encoded: many share one
 	for _, c := range certs {
-		if c == nil {
-			continue
-		}
-		sum := b.Fingerprint(c)
-		if b.has[sum] {
-			continue
-		}
-		b.has[sum] = true
-		b.certs = append(b.certs, c)
-		subject := string(c.RawSubject)
-		name, ok := names[subject]
-		if !ok {
-			name = c.Subject.canonical()
-			names[subject] = name
-		}
-		b.byName[name] = append(b.byName[name], c)
-		b.bySubject[subject] = append(b.bySubject[subject], c)
+		b.add(c)
 	}
 	return b
+}
+
+// add puts a certificate into the bag, once.
+func (b *Bag) add(c *Certificate) {
+	if c == nil {
+		return
+	}
+	sum := b.Fingerprint(c)
+	if b.contains(sum) {
+		return
+	}
+	b.has[sum] = true
+	b.certs = append(b.certs, c)
+	same, ok := b.bySubject[string(c.RawSubject)]
+	if !ok {
+		same = &sameSubject{name: c.canonicalSubject()}
+		b.bySubject[string(c.RawSubject)] = same
+	}
+	same.certs = append(same.certs, c)
+	b.byName[same.name] = append(b.byName[same.name], c)
+}
+
+// contains tells whether a certificate with this fingerprint is in the bag.
+func (b *Bag) contains(sum [32]byte) bool {
+	return b.has[sum] || b.base != nil && b.base.contains(sum)
+}
+
+// named returns those with this canonical subject. The caller does not change
+// the slice.
+func (b *Bag) named(name string) []*Certificate {
+	if b.base == nil {
+		return b.byName[name]
+	}
+	return slices.Concat(b.base.named(name), b.byName[name])
 }
 
 // Certificates returns the certificates in the order they were given, without
@@ -55,18 +79,29 @@ func NewBag(certs ...*Certificate) *Bag {
 func (b *Bag) Certificates() []*Certificate { return b.certs }
 
 // BySubject returns those whose subject has exactly this encoding.
-func (b *Bag) BySubject(raw []byte) []*Certificate { return b.bySubject[string(raw)] }
+func (b *Bag) BySubject(raw []byte) []*Certificate {
+	if same, ok := b.bySubject[string(raw)]; ok {
+		return same.certs
+	}
+	return nil
+}
 
 // Named returns those whose subject is this name, as [Name.Equal] compares.
-func (b *Bag) Named(n Name) []*Certificate { return b.byName[n.canonical()] }
+func (b *Bag) Named(n Name) []*Certificate { return b.named(n.canonical()) }
 
 // Contains tells whether the bag has exactly this certificate.
-func (b *Bag) Contains(c *Certificate) bool { return b.has[b.Fingerprint(c)] }
+func (b *Bag) Contains(c *Certificate) bool { return b.contains(b.Fingerprint(c)) }
 
 // Fingerprint is that of the certificate, computed once.
 func (b *Bag) Fingerprint(c *Certificate) [32]byte {
+	if p := c.ready(); p != nil {
+		return p.sum
+	}
 	sum, ok := b.fingerprints[c]
 	if !ok {
+		if b.fingerprints == nil {
+			b.fingerprints = make(map[*Certificate][32]byte)
+		}
 		sum = c.Fingerprint()
 		b.fingerprints[c] = sum
 	}
@@ -75,8 +110,14 @@ func (b *Bag) Fingerprint(c *Certificate) [32]byte {
 
 // issuer is the canonical name of the issuer, computed once.
 func (b *Bag) issuer(c *Certificate) string {
+	if p := c.ready(); p != nil {
+		return p.issuer
+	}
 	name, ok := b.issuers[c]
 	if !ok {
+		if b.issuers == nil {
+			b.issuers = make(map[*Certificate]string)
+		}
 		name = c.Issuer.canonical()
 		b.issuers[c] = name
 	}
@@ -104,11 +145,11 @@ func (b *Bag) Check(known *Bag, checkSignature func(child, issuer *Certificate) 
 	}
 	budget := 2*len(b.certs) + maxSignatureChecks
 	for _, c := range b.certs {
-		if known.has[b.Fingerprint(c)] {
+		if known.contains(b.Fingerprint(c)) {
 			continue
 		}
 		name := b.issuer(c)
-		issuers := slices.Concat(known.byName[name], b.byName[name])
+		issuers := slices.Concat(known.named(name), b.named(name))
 		if err := checkUnderAny(c, issuers, checkSignature, work, &budget); err != nil {
 			return err
 		}

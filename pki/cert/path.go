@@ -121,7 +121,7 @@ type candidate struct {
 
 func newSearch(o PathOptions) *search {
 	s := &search{
-		roots:      NewBag(o.Anchors.Certificates()...),
+		roots:      o.Anchors.roots(),
 		bags:       o.Bags,
 		at:         o.At,
 		check:      o.CheckSignature,
@@ -293,7 +293,7 @@ func (s *search) issuers(child *Certificate) []candidate {
 	if s.exhausted != nil {
 		return nil
 	}
-	name := child.Issuer.canonical()
+	name := child.canonicalIssuer()
 	seen := make(map[[32]byte]bool)
 	collect := func(b *Bag, anchor bool) {
 		for _, c := range b.byName[name] {

@@ -43,7 +43,7 @@ type CheckOptions struct {
 	MaxAge time.Duration
 	// CheckSignature checks the responder's certificate against the issuer,
 	// and those that ride along; default
-	// [cert.Certificate.CheckSignatureFrom]. cert.SignatureCache fits here.
+	// [cert.Certificate.CheckSignatureFrom]. cert.Cache fits here.
 	CheckSignature func(child, issuer *cert.Certificate) error
 }
 

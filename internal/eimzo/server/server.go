@@ -61,8 +61,11 @@ type Deps struct {
 	VPNKey *cert.Certificate
 	// Metrics counts; by default a new set.
 	Metrics *metrics.Metrics
-	// CheckSignature checks the signatures of certificates, by default with a
-	// cert.SignatureCache; see verify.Options.
+	// Certificates remembers certificates and their signatures; by default a
+	// new one of the usual size.
+	Certificates *cert.Cache
+	// CheckSignature checks the signatures of certificates, by default with
+	// Certificates; see verify.Options.
 	CheckSignature func(child, issuer *cert.Certificate) error
 	// Version is what /info and the log say; by default "dev".
 	Version string
@@ -93,8 +96,11 @@ func (d Deps) withDefaults() Deps {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
+	if d.Certificates == nil {
+		d.Certificates = cert.NewCache(0)
+	}
 	if d.CheckSignature == nil {
-		d.CheckSignature = cert.NewSignatureCache(0).Check
+		d.CheckSignature = d.Certificates.Check
 	}
 	if d.Metrics == nil {
 		d.Metrics = metrics.New(d.Version)
@@ -287,6 +293,7 @@ func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 		StrictRevocation:  s.config.StrictRevocation,
 		CheckCARevocation: s.config.CheckCARevocation,
 		Now:               s.deps.Now,
+		Certificates:      s.deps.Certificates,
 		CheckSignature:    s.deps.CheckSignature,
 	}
 }

@@ -1,7 +1,9 @@
 package cert_test
 
 import (
+	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +11,11 @@ import (
 	"imzo/internal/testpki"
 	"imzo/pki/cert"
 )
+
+func signatures(k *cert.Cache) int {
+	_, n := k.Len()
+	return n
+}
 
 // impostor is a root and a CA that bear the names, serial numbers and key
 // identifiers of the real ones, over keys of their own.
@@ -32,16 +39,16 @@ func impostor(t *testing.T, p *testpki.PKI) (root, ca testpki.Entity) {
 	return root, ca
 }
 
-func TestSignatureCacheRemembersWhatVerifies(t *testing.T) {
+func TestCacheRemembersWhatVerifies(t *testing.T) {
 	p := testpki.New(t, "ozdst")
 	user := p.User(t, testpki.Person)
-	cache := cert.NewSignatureCache(0)
+	cache := cert.NewCache(0)
 	for range 3 {
 		if err := cache.Check(user.Cert, p.CA.Cert); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := cache.Len(); n != 1 {
+	if n := signatures(cache); n != 1 {
 		t.Errorf("%d facts", n)
 	}
 	// The same octets read again are the same certificate.
@@ -49,28 +56,28 @@ func TestSignatureCacheRemembersWhatVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cache.Check(again, p.CA.Cert); err != nil || cache.Len() != 1 {
-		t.Errorf("%v, %d facts", err, cache.Len())
+	if err := cache.Check(again, p.CA.Cert); err != nil || signatures(cache) != 1 {
+		t.Errorf("%v, %d facts", err, signatures(cache))
 	}
 }
 
-func TestSignatureCacheForgetsWhatDoesNotVerify(t *testing.T) {
+func TestCacheForgetsWhatDoesNotVerify(t *testing.T) {
 	p := testpki.New(t, "ozdst")
 	user := p.User(t, testpki.Person)
-	cache := cert.NewSignatureCache(0)
+	cache := cert.NewCache(0)
 	for range 2 {
 		if err := cache.Check(user.Cert, p.Root.Cert); err == nil {
 			t.Fatal("signed by the root")
 		}
 	}
-	if n := cache.Len(); n != 0 {
+	if n := signatures(cache); n != 0 {
 		t.Errorf("%d facts", n)
 	}
 }
 
 // Whoever makes certificates that look like those that were verified gains
 // nothing from it.
-func TestSignatureCacheIsNotPoisonedByLookalikes(t *testing.T) {
+func TestCacheIsNotPoisonedByLookalikes(t *testing.T) {
 	p := testpki.New(t, "ozdst")
 	user := p.User(t, testpki.Person)
 	fakeRoot, fakeCA := impostor(t, p)
@@ -82,7 +89,7 @@ func TestSignatureCacheIsNotPoisonedByLookalikes(t *testing.T) {
 		tm.Serial = new(big.Int).Set(user.Cert.Serial)
 	}, p.KeySpec)
 
-	cache := cert.NewSignatureCache(0)
+	cache := cert.NewCache(0)
 	build := func(leaf *cert.Certificate, between ...*cert.Certificate) error {
 		_, err := cert.BuildPath(leaf, cert.PathOptions{
 			Anchors: p.Anchors(), Intermediates: between, At: p.Now, CheckSignature: cache.Check,
@@ -124,10 +131,10 @@ func TestSignatureCacheIsNotPoisonedByLookalikes(t *testing.T) {
 
 // Every octet of a certificate counts, also those that its signature does not
 // cover.
-func TestSignatureCacheKnowsNoChangedCertificate(t *testing.T) {
+func TestCacheKnowsNoChangedCertificate(t *testing.T) {
 	p := testpki.New(t, "ozdst")
 	user := p.User(t, testpki.Person)
-	cache := cert.NewSignatureCache(0)
+	cache := cert.NewCache(0)
 	if err := cache.Check(user.Cert, p.CA.Cert); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +159,7 @@ func TestPathsAreJudgedAnewWithRememberedSignatures(t *testing.T) {
 	p := testpki.New(t, "ozdst")
 	user := p.User(t, testpki.Person)
 	other := testpki.New(t, "ozdst")
-	cache := cert.NewSignatureCache(0)
+	cache := cert.NewCache(0)
 	build := func(anchors *cert.Pool, at time.Time) error {
 		_, err := cert.BuildPath(user.Cert, cert.PathOptions{
 			Anchors: anchors, Intermediates: []*cert.Certificate{p.CA.Cert, p.Root.Cert}, At: at, CheckSignature: cache.Check,
@@ -162,7 +169,7 @@ func TestPathsAreJudgedAnewWithRememberedSignatures(t *testing.T) {
 	if err := build(p.Anchors(), p.Now); err != nil {
 		t.Fatal(err)
 	}
-	facts := cache.Len()
+	facts := signatures(cache)
 	if err := build(p.Anchors(), p.CA.Cert.NotAfter.Add(time.Second)); err == nil {
 		t.Error("the CA expired meanwhile")
 	}
@@ -175,14 +182,14 @@ func TestPathsAreJudgedAnewWithRememberedSignatures(t *testing.T) {
 	if err := build(cert.NewPool(), p.Now); err == nil {
 		t.Error("nothing is trusted any more")
 	}
-	if err := build(p.Anchors(), p.Now); err != nil || cache.Len() != facts {
-		t.Errorf("%v, %d facts, had %d", err, cache.Len(), facts)
+	if err := build(p.Anchors(), p.Now); err != nil || signatures(cache) != facts {
+		t.Errorf("%v, %d facts, had %d", err, signatures(cache), facts)
 	}
 }
 
-func TestSignatureCacheKeepsToItsSize(t *testing.T) {
+func TestCacheKeepsToItsSize(t *testing.T) {
 	p := testpki.New(t, "ecdsa:P-256")
-	cache := cert.NewSignatureCache(4)
+	cache := cert.NewCache(1)
 	var users []*cert.Certificate
 	for range 10 {
 		users = append(users, p.User(t, testpki.Person).Cert)
@@ -197,20 +204,20 @@ func TestSignatureCacheKeepsToItsSize(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if cache.Len() > 4 {
-			t.Fatalf("%d facts", cache.Len())
+		if signatures(cache) > 4 {
+			t.Fatalf("%d facts", signatures(cache))
 		}
 	}
 	// What was dropped is checked again, and what is used stays.
-	if err := cache.Check(users[0], p.CA.Cert); err != nil || cache.Len() != 4 {
-		t.Errorf("%v, %d facts", err, cache.Len())
+	if err := cache.Check(users[0], p.CA.Cert); err != nil || signatures(cache) != 4 {
+		t.Errorf("%v, %d facts", err, signatures(cache))
 	}
 }
 
-func TestSignatureCacheIsForConcurrentUse(t *testing.T) {
+func TestCacheIsForConcurrentUse(t *testing.T) {
 	p := testpki.New(t, "ecdsa:P-256")
 	user := p.User(t, testpki.Person)
-	cache := cert.NewSignatureCache(2)
+	cache := cert.NewCache(1)
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
@@ -225,7 +232,148 @@ func TestSignatureCacheIsForConcurrentUse(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n := cache.Len(); n > 2 {
+	if n := signatures(cache); n > 4 {
 		t.Errorf("%d facts", n)
+	}
+}
+
+func TestCacheReadsOnce(t *testing.T) {
+	p := testpki.New(t, "ozdst")
+	user := p.User(t, testpki.Person)
+	cache := cert.NewCache(0)
+	der := append([]byte{}, user.Cert.Raw...)
+	first, err := cache.Parse(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := cache.Parse(append([]byte{}, der...))
+	if err != nil || first != second {
+		t.Errorf("%v, read twice: %v", err, first != second)
+	}
+	// What it keeps is its own, and not a view of a document.
+	clear(der)
+	if !first.Equal(user.Cert) || first.Fingerprint() != user.Cert.Fingerprint() {
+		t.Error("the certificate changed with the document it came in")
+	}
+	if err := cache.Check(first, p.CA.Cert); err != nil {
+		t.Error(err)
+	}
+	if certificates, _ := cache.Len(); certificates != 1 {
+		t.Errorf("%d certificates", certificates)
+	}
+}
+
+func TestCacheKeepsNothingThatIsNoCertificate(t *testing.T) {
+	p := testpki.New(t, "ozdst")
+	cache := cert.NewCache(0)
+	testpki.EachTruncation(p.CA.Cert.Raw, func(prefix []byte) {
+		want, wantErr := cert.Parse(prefix)
+		got, err := cache.Parse(prefix)
+		if want != nil || got != nil || err == nil || err.Error() != wantErr.Error() {
+			t.Fatalf("%d octets: %v, %v instead of %v", len(prefix), got, err, wantErr)
+		}
+	})
+	if certificates, _ := cache.Len(); certificates != 0 {
+		t.Errorf("%d certificates", certificates)
+	}
+}
+
+func TestCacheKeepsNoLargeCertificate(t *testing.T) {
+	p := testpki.New(t, "ozdst")
+	large := p.User(t, testpki.Person, func(tm *cert.Template) {
+		for i := range 200 {
+			tm.DNSNames = append(tm.DNSNames, fmt.Sprintf("host-%d.example.uz", i))
+		}
+	})
+	cache := cert.NewCache(0)
+	c, err := cache.Parse(large.Cert.Raw)
+	if err != nil || !c.Equal(large.Cert) {
+		t.Fatal(err)
+	}
+	if certificates, _ := cache.Len(); certificates != 0 {
+		t.Errorf("%d octets are kept", len(c.Raw))
+	}
+}
+
+func TestCacheKeepsToItsSizeInCertificates(t *testing.T) {
+	p := testpki.New(t, "ecdsa:P-256")
+	cache := cert.NewCache(3)
+	for range 10 {
+		for _, c := range []*cert.Certificate{p.CA.Cert, p.User(t, testpki.Person).Cert} {
+			if got, err := cache.Parse(c.Raw); err != nil || !got.Equal(c) {
+				t.Fatal(err)
+			}
+		}
+		if certificates, _ := cache.Len(); certificates > 3 {
+			t.Fatalf("%d certificates", certificates)
+		}
+	}
+	before, _ := cache.Parse(p.CA.Cert.Raw)
+	if after, _ := cache.Parse(p.CA.Cert.Raw); before != after {
+		t.Error("what is used most was dropped")
+	}
+}
+
+// A copy with other octets must not pass for the certificate that it was
+// copied from.
+func TestCopiesOfKeptCertificatesHaveTheirOwnFingerprint(t *testing.T) {
+	p := testpki.New(t, "ozdst")
+	kept, err := cert.NewCache(0).Parse(p.CA.Cert.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := *kept
+	forged.Raw = append([]byte{}, kept.Raw...)
+	forged.Raw[len(forged.Raw)-1] ^= 1
+	if forged.Fingerprint() == kept.Fingerprint() {
+		t.Error("two certificates, one fingerprint")
+	}
+}
+
+// Searches find the same, whether certificates come from a cache or not.
+func TestPathsAreTheSameWithKeptCertificates(t *testing.T) {
+	p := testpki.New(t, "ozdst")
+	user := p.User(t, testpki.Person)
+	_, fakeCA := impostor(t, p)
+	cache := cert.NewCache(0)
+	keep := func(c *cert.Certificate) *cert.Certificate {
+		kept, err := cache.Parse(c.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kept
+	}
+	bag := []*cert.Certificate{fakeCA.Cert, p.CA.Cert, p.TSA.Cert}
+	var kept []*cert.Certificate
+	for _, c := range bag {
+		kept = append(kept, keep(c))
+	}
+	anchors := cert.NewPool(keep(p.Root.Cert))
+	want, wantErr := cert.BuildPath(user.Cert, cert.PathOptions{Anchors: p.Anchors(), Intermediates: bag, At: p.Now})
+	got, err := cert.BuildPath(keep(user.Cert), cert.PathOptions{Anchors: anchors, Intermediates: kept, At: p.Now, CheckSignature: cache.Check})
+	if err != nil || wantErr != nil || !slices.EqualFunc(got.Certificates, want.Certificates, (*cert.Certificate).Equal) {
+		t.Errorf("%v, %v: %v instead of %v", err, wantErr, got, want)
+	}
+	// The impostor's CA is in the bag, and only its root is not known.
+	if err := cert.NewBag(kept...).Check(anchors.Bag(got.Certificates...), cache.Check, nil); err == nil {
+		t.Error("the impostor's CA passes in the bag")
+	}
+	if err := cert.NewBag(kept[1:]...).Check(anchors.Bag(got.Certificates...), cache.Check, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNilCacheRemembersNothing(t *testing.T) {
+	p := testpki.New(t, "ecdsa:P-256")
+	var cache *cert.Cache
+	c, err := cache.Parse(p.CA.Cert.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cache.Check(c, p.Root.Cert); err != nil {
+		t.Error(err)
+	}
+	if certificates, facts := cache.Len(); certificates != 0 || facts != 0 {
+		t.Errorf("%d, %d", certificates, facts)
 	}
 }
