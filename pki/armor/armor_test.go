@@ -230,8 +230,7 @@ func TestDecodeInPlaceIsTheSame(t *testing.T) {
 		inPlace(t, []byte(percentAll(text)))
 		inPlace(t, pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: b}))
 		// Breaks, bad characters and the other alphabet at every place.
-		for _, insert := range []string{"
-", " ", "%0A", "=", "-", "/", "*", "%"} {
+		for _, insert := range []string{"\r\n", " ", "%0A", "=", "-", "/", "*", "%"} {
 			at := 0
 			if len(text) > 0 {
 				at = int(rng.Uint32()) % len(text)
