@@ -52,6 +52,9 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if !o.OmitContent {
+		e.facts.keepContent()
+	}
 	questions := e.facts.questions(o.Policy())
 	answers := ask(ctx, o.Revocation, questions)
 	// What a source says after its time is over is no finding about the

@@ -73,7 +73,15 @@ func (o Options) memory() memory { return memory{o.Certificates, o.CheckSignatur
 type facts struct {
 	format  error
 	sd      *cms.SignedData
+	content []byte // of sd, unless it was omitted
 	signers []*signerFacts
+}
+
+// keepContent makes the content once, however often it is judged.
+func (f *facts) keepContent() {
+	if f.sd != nil {
+		f.content = f.sd.Content()
+	}
 }
 
 // signerFacts is what there is about one SignerInfo.

@@ -28,7 +28,8 @@ func judge(f *facts, answers map[pair]answer, at time.Time, p Policy) *Report {
 	r := &Report{At: at, Format: f.format, RevocationSkipped: p.SkipRevocation}
 	if f.sd != nil {
 		r.Detached = f.sd.Detached()
-		r.Content = f.sd.Content()
+		r.Content = f.content
+		r.signedData = f.sd
 	}
 	if f.format != nil {
 		r.SubIndication = FormatFailure

@@ -63,6 +63,9 @@ type Options struct {
 	// that a signer uses and that is missing in it fails the signer, as does
 	// Ed25519 without signed attributes, which needs the content itself.
 	HashedContent *cms.HashedContent
+	// OmitContent leaves Report.Content out, which in a BER document is a
+	// copy of all its segments: Report.WriteContentTo does without.
+	OmitContent bool
 	// SkipRevocation leaves revocation out. The report says so.
 	SkipRevocation bool
 	// CheckCARevocation asks for the status of the CA certificates of each

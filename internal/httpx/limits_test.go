@@ -372,3 +372,32 @@ func TestAThousandSlowClientsCostLittleAndDisturbNobody(t *testing.T) {
 		t.Errorf("a good request took %s", median)
 	}
 }
+
+// The buffer of an announced body does not grow to nearly its size first, only
+// to copy all that to the place it needs.
+func TestALargeBodyTakesLittleMoreThanItself(t *testing.T) {
+	for _, size := range []int64{0, 1, 4095, 4096, 10_000, 1 << 20, 5<<20 + 1} {
+		memory := NewMemory(64 << 20)
+		body := bytes.Repeat([]byte{7}, int(size))
+		var most int64
+		h := Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got, err := ReadBody(r, 32<<20)
+			if err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d octets: %d, %v", size, len(got), err)
+			}
+			most = memory.Used()
+		}), Options{MaxBody: 32 << 20, Memory: memory})
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		runtime.ReadMemStats(&after)
+		if most > size+1 {
+			t.Errorf("%d octets are held for a body of %d", most, size)
+		}
+		// The buffers on the way add up to two thirds of the last one.
+		if allocated := int64(after.TotalAlloc - before.TotalAlloc); allocated > 2*size+64<<10 {
+			t.Errorf("%d octets are allocated for a body of %d", allocated, size)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, err)
 			return
 		}
-		data, err := armor.DecodeBase64(text)
+		data, err := armor.DecodeBase64InPlace(text)
 		if err != nil {
 			s.refuse(w, r, badRequestf("the body is not base64: %s", err))
 			return

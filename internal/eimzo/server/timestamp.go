@@ -47,7 +47,7 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
 		serials = append(serials, c.SerialHex())
 	}
-	s.logVerdict(r, success, audited{stamped, serials}, nil)
+	s.logVerdict(r, success, audited{document: stamped, serials: serials}, nil)
 	writeJSON(w, v)
 }
 
@@ -59,7 +59,7 @@ func (s *Server) timestampData(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	data, err := armor.DecodeBase64(text)
+	data, err := armor.DecodeBase64InPlace(text)
 	if err != nil {
 		s.refuse(w, r, badRequestf("the data is not base64: %s", err))
 		return
