@@ -77,6 +77,11 @@ type Options struct {
 	// ValidNow wants the signer's certificate to be valid at the time of the
 	// check as well as at the signing date: for a log-in, which is of now.
 	ValidNow bool
+	// Compute, when set, runs all that takes computing, so that who verifies
+	// much can bound how much of it goes on at once; revocation is asked about
+	// outside of it. It is given the octets of document and content, and calls
+	// work once, or returns an error without having called it.
+	Compute func(ctx context.Context, octets int, work func()) error
 	// Now is the clock; nil means time.Now. It is read once.
 	Now func() time.Time
 	// ClockSkew is how far a timestamp or a status may lie in the future;

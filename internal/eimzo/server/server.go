@@ -119,6 +119,7 @@ type Server struct {
 	patience time.Duration    // remoteBudget
 	limits   map[string]*ratelimit.Limiter
 	memory   *httpx.Memory
+	gate     *gate
 	link     *trustlink.Link // nil without one
 	client   *http.Client    // to the trust services
 	// fresh is deps.Revocation without kept answers, for log-ins.
@@ -157,6 +158,7 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	s.limits = s.rateLimits()
 	s.memory = httpx.NewMemory(c.Limits.Memory)
+	s.gate = newGate(c.Limits.Workers, s.patience)
 	s.deps.Metrics.Expiries(s.expiries, s.deps.Now)
 	return s, nil
 }
@@ -295,5 +297,6 @@ func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 		Now:               s.deps.Now,
 		Certificates:      s.deps.Certificates,
 		CheckSignature:    s.deps.CheckSignature,
+		Compute:           s.gate.run,
 	}
 }
