@@ -401,3 +401,35 @@ func TestALargeBodyTakesLittleMoreThanItself(t *testing.T) {
 		}
 	}
 }
+
+// What a giant body leaves is collected when its request ends, however many
+// end at the same time.
+func TestGiantBodiesAreCollected(t *testing.T) {
+	memory := NewMemory(1 << 30)
+	h := Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := ReadBody(r, 64<<20); err != nil {
+			t.Error(err)
+		}
+	}), Options{MaxBody: 64 << 20, Memory: memory})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, giantBody))))
+		})
+	}
+	wait.Wait()
+	for end := time.Now().Add(10 * time.Second); memory.ended.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the collection does not end")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if after.NumForcedGC == before.NumForcedGC {
+		t.Error("nothing was collected")
+	}
+	if after.HeapAlloc > before.HeapAlloc+giantBody {
+		t.Errorf("%d MiB are left", after.HeapAlloc>>20)
+	}
+}
