@@ -2,6 +2,7 @@ package cert
 
 import (
 	"bytes"
+	"container/list"
 	"crypto/sha256"
 )
 
@@ -62,7 +63,8 @@ func (k *Cache) Parse(der []byte) (*Certificate, error) {
 	if k == nil || len(der) > maxKept {
 		return Parse(der)
 	}
-	if c, ok := k.certificates.get(string(der)); ok {
+	look := func(items map[string]*list.Element) *list.Element { return items[string(der)] }
+	if c, ok := k.certificates.find(look); ok {
 		return c, nil
 	}
 	c, err := Parse(bytes.Clone(der))

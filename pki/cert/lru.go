@@ -25,10 +25,16 @@ func newLRU[K comparable, V any](most int) *lru[K, V] {
 }
 
 func (l *lru[K, V]) get(key K) (value V, ok bool) {
+	return l.find(func(items map[K]*list.Element) *list.Element { return items[key] })
+}
+
+// find is get for a key that need not be made to look it up, as a string of
+// octets.
+func (l *lru[K, V]) find(look func(items map[K]*list.Element) *list.Element) (value V, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, ok := l.items[key]
-	if !ok {
+	e := look(l.items)
+	if e == nil {
 		return value, false
 	}
 	l.recent.MoveToFront(e)

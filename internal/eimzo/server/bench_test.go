@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +126,51 @@ func BenchmarkLargeAttached(b *testing.B) {
 			}
 			b.ReportMetric(float64(whole)/float64(bare), "ratio")
 			b.ReportMetric(float64(whole.Nanoseconds())/float64(b.N), "ns/op")
+		})
+	}
+}
+
+// BenchmarkCrowd is a stamped document of 1 KiB from many clients at once over
+// kept connections. Besides the requests in a second it tells how long the
+// median and the slowest hundredth waited.
+func BenchmarkCrowd(b *testing.B) {
+	w, _ := benchWorld(b)
+	base := serve(b, w.server)
+	body := b64(w.stamped(b, w.sign(b, strings.Repeat("0123456789abcdef", 64))))
+	for _, connections := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(connections), func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+			defer client.CloseIdleConnections()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			took := make([][]time.Duration, connections)
+			var wait sync.WaitGroup
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range connections {
+				wait.Go(func() {
+					for left.Add(-1) >= 0 {
+						start := time.Now()
+						res, err := client.Post(base+pathAttached, "text/plain", strings.NewReader(body))
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+							b.Error(res.StatusCode, err)
+						}
+						res.Body.Close()
+						took[i] = append(took[i], time.Since(start))
+					}
+				})
+			}
+			wait.Wait()
+			b.StopTimer()
+			all := slices.Concat(took...)
+			slices.Sort(all)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+			b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-us")
 		})
 	}
 }
