@@ -274,6 +274,14 @@ func walk(b []byte) (end int, inside *ends, err error) {
 		if count++; count > MaxElements {
 			return 0, nil, fmt.Errorf("%w: more than %d elements", ErrLimit, MaxElements)
 		}
+		// Nearly all that is primitive has one octet of tag and one of length.
+		if limit-pos >= 2 {
+			if tag, length := b[pos], int(b[pos+1]); tag&constructedBit == 0 && tag != 0 && tag&highNumber != highNumber &&
+				length < 0x80 && length <= limit-pos-2 {
+				pos += 2 + length
+				continue
+			}
+		}
 		h, err := readHeader(b[pos:limit])
 		if err != nil {
 			return 0, nil, err
