@@ -163,7 +163,7 @@ func (s *SignedData) parseSignedData(e ber.Element) error {
 	if err := r.Done(); err != nil {
 		return err
 	}
-	if s.SignerInfos, err = parseSignerInfos(signers); err != nil {
+	if s.SignerInfos, err = parseSignerInfos(signers, s.Certificates); err != nil {
 		return err
 	}
 	return s.checkShell()
@@ -342,7 +342,7 @@ func checkCRLOutline(e ber.Element) error {
 	return err
 }
 
-func parseSignerInfos(set ber.Element) ([]*SignerInfo, error) {
+func parseSignerInfos(set ber.Element, certs []*cert.Certificate) ([]*SignerInfo, error) {
 	var out []*SignerInfo
 	signedAttrs := 0
 	for r := set.Children(); !r.Empty(); {
@@ -353,7 +353,7 @@ func parseSignerInfos(set ber.Element) ([]*SignerInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		si, err := parseSignerInfo(e, maxSignedAttrs-signedAttrs)
+		si, err := parseSignerInfo(e, maxSignedAttrs-signedAttrs, certs)
 		if err != nil {
 			return nil, fmt.Errorf("signer %d: %w", len(out), err)
 		}
