@@ -296,10 +296,10 @@ func (s *search) issuers(child *Certificate) []candidate {
 	name := child.canonicalIssuer()
 	seen := make(map[[32]byte]bool)
 	collect := func(b *Bag, anchor bool) {
-		for _, c := range b.byName[name] {
+		for _, c := range b.named(name) {
 			sum := b.Fingerprint(c)
 			// Copies, also those of anchors, are one certificate.
-			if seen[sum] || !anchor && s.roots.has[sum] {
+			if seen[sum] || !anchor && s.roots.has(sum) {
 				continue
 			}
 			seen[sum] = true

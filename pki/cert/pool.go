@@ -55,10 +55,10 @@ func (p *Pool) Len() int { return len(p.roots().certs) }
 
 // BySubject returns the certificates whose subject has exactly this encoding.
 func (p *Pool) BySubject(raw []byte) []*Certificate {
-	return append([]*Certificate(nil), p.roots().BySubject(raw)...)
+	return p.roots().BySubject(raw)
 }
 
 // Contains tells whether the pool has exactly this certificate.
 func (p *Pool) Contains(c *Certificate) bool {
-	return c != nil && p.roots().has[c.Fingerprint()]
+	return c != nil && p.roots().has(c.Fingerprint())
 }
