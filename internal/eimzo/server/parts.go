@@ -24,7 +24,7 @@ const linkTSA = "http://e-imzo.uz/cams/tst"
 func (s *Server) complete() (err error) {
 	c, d := s.config, &s.deps
 	if d.Anchors == nil {
-		if d.Anchors, err = loadAnchors(c, d.Logger); err != nil {
+		if d.Anchors, err = loadAnchors(c, d.Logger, d.Certificates); err != nil {
 			return err
 		}
 		s.reloadable = true
