@@ -62,17 +62,12 @@ type verifyText struct {
 	report *verify.Report // whose content it is; nil without one
 }
 
-// The views of an object before and after documentBase64, which is the last
-// field of pkcs7Info.
-type (
-	verifyHead struct {
-		PKCS7Info *pkcs7info.Info `json:"pkcs7Info,omitempty"`
-	}
-	verifyTail struct {
-		FailedSignerInfo *pkcs7info.Signer `json:"failedSignerInfo,omitempty"`
-		result
-	}
-)
+// verifyTail is what stands in a [verifyView] behind pkcs7Info, whose last
+// field is documentBase64.
+type verifyTail struct {
+	FailedSignerInfo *pkcs7info.Signer `json:"failedSignerInfo,omitempty"`
+	result
+}
 
 const documentField = `,"documentBase64":"`
 
