@@ -136,7 +136,7 @@ type examiner struct {
 	at      time.Time
 	known   *cert.Cache // may be nil
 	check   func(child, issuer *cert.Certificate) error
-	digests map[digestKey]digestResult
+	digests []digestResult // one of each key: there are few
 	room    *room
 }
 
@@ -195,6 +195,7 @@ type digestKey struct {
 }
 
 type digestResult struct {
+	digestKey
 	sum []byte
 	err error
 }
@@ -232,7 +233,6 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 		bag:     cert.NewBag(sd.Certificates...),
 		anchors: anchors,
 		at:      at,
-		digests: make(map[digestKey]digestResult),
 		room:    limits,
 	}
 	x.known = known.certificates
@@ -363,15 +363,18 @@ func (x *examiner) verify(si *cms.SignerInfo, c *cert.Certificate, digest []byte
 // contentDigest computes each digest of the content once, not once a signer.
 func (x *examiner) contentDigest(si *cms.SignerInfo) ([]byte, error) {
 	key := digestKey{algorithm: si.DigestAlgorithm.OID, plain: si.RawSignedAttrs == nil}
-	d, ok := x.digests[key]
-	if !ok {
-		if x.hashed != nil {
-			d.sum, d.err = x.sd.HashedContentDigest(si, x.hashed)
-		} else {
-			d.sum, d.err = x.sd.ContentDigest(si, x.content)
+	for _, d := range x.digests {
+		if d.digestKey == key {
+			return d.sum, d.err
 		}
-		x.digests[key] = d
 	}
+	d := digestResult{digestKey: key}
+	if x.hashed != nil {
+		d.sum, d.err = x.sd.HashedContentDigest(si, x.hashed)
+	} else {
+		d.sum, d.err = x.sd.ContentDigest(si, x.content)
+	}
+	x.digests = append(x.digests, d)
 	return d.sum, d.err
 }
 

@@ -69,7 +69,7 @@ func (x *examiner) token(raw []byte, si *cms.SignerInfo) *tokenFacts {
 	sd := token.SignedData
 	inner := *x // shares what is left, and the signatures that are checked
 	inner.sd, inner.content, inner.hashed = sd, nil, nil
-	inner.bag, inner.digests = cert.NewBag(sd.Certificates...), make(map[digestKey]digestResult)
+	inner.bag, inner.digests = cert.NewBag(sd.Certificates...), nil
 	t.identity = inner.identify(sd.SignerInfos[0])
 	if t.identity.err == nil && !namesCertificate(sd.SignerInfos[0]) {
 		t.identity = identity{named: t.identity.named, err: errTokenSigner}
