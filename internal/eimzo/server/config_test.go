@@ -127,6 +127,7 @@ limits.body.bytes=1024
 limits.multipart.bytes=2048
 limits.memory.bytes=4096
 limits.connections=5
+limits.workers=8
 limits.challenge.per.minute=6
 limits.auth.per.minute=7
 log.level=debug
@@ -154,7 +155,7 @@ dsv.enabled=yes
 			TrustStorePassword: config.NewSecret("pass3"), KeepAlive: 30 * time.Second, KeepTimeout: 10 * time.Second},
 		Cache: CacheConfig{Redis: true, LocalTTL: 5 * time.Minute, Addresses: []string{"a:26379", "[::1]:26379"}, Username: "imzo", Password: config.NewSecret("pass4"),
 			Prefix: "x:", Master: "mymaster", SentinelPassword: config.NewSecret("pass5"), TLS: true, TLSCAFile: "redis.pem", ConnectTimeout: time.Second, Deadline: 1500 * time.Millisecond},
-		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, ChallengesPerMinute: 6, AuthsPerMinute: 7},
+		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, Workers: 8, ChallengesPerMinute: 6, AuthsPerMinute: 7},
 		LogLevel: slog.LevelDebug, LogJSON: true, Metrics: netip.MustParseAddrPort("127.0.0.1:9000"), DSV: true,
 	}
 	if diff := cmp.Diff(want, c, configOptions); diff != "" {

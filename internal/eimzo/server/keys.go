@@ -94,6 +94,7 @@ func Keys() config.Table {
 			config.Key{Name: "limits.multipart.bytes", Kind: config.Int, Default: "2147483648", Min: 1024, Max: 1 << 50, Own: true, Doc: "Largest multipart body, whose document is read as it comes and not kept."},
 			config.Key{Name: "limits.memory.bytes", Kind: config.Int, Default: "268435456", Min: 1024, Max: 1 << 40, Own: true, Doc: "How much of all request bodies together may be in memory, which takes about four times as much while they are worked on; what does not fit is 503 with Retry-After. A quarter of it is for bodies up to 64 KiB alone."},
 			config.Key{Name: "limits.connections", Kind: config.Int, Default: "10000", Min: 1, Max: most, Own: true, Doc: "Connections open at the same time on one port; others wait."},
+			config.Key{Name: "limits.workers", Kind: config.Int, Default: "0", Max: 1024, Own: true, Doc: "How many verifications compute at the same time, large documents in half of it; others wait in order, and get 503 with Retry-After after seven seconds. 0 is one for each processor, and two at least."},
 			config.Key{Name: "limits.challenge.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "Challenges for one address of users in a minute; more is 429. 0 is without limit."},
 			config.Key{Name: "limits.auth.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "The same for `/backend/auth`. The site must send X-Real-IP, or all its users are one."},
 		),
