@@ -79,7 +79,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.StringVar(&s.imzo, "imzo", "", "`program` to measure as the server; built from this tree when empty")
 	f.IntVar(&s.rounds, "rounds", 5, "how often everything is measured; the table shows medians")
 	f.DurationVar(&s.slice, "slice", 200*time.Millisecond, "time of one sample of cryptography")
-	f.DurationVar(&s.load, "load", 1500*time.Millisecond, "time of one sample of the server")
+	f.DurationVar(&s.load, "load", 1200*time.Millisecond, "time of one sample of the server")
 	f.BoolVar(&s.require, "require", false, "end with an error unless every target is met")
 	f.BoolVar(&s.quiet, "quiet", false, "do not tell what goes on")
 	if err := f.Parse(args); err != nil {
@@ -120,7 +120,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		report.Comparisons, report.Versions = comparisons, append(report.Versions, versions...)
 	}
 	if s.only != "crypto" {
-		comparisons, versions, err := server.Measure(ctx, server.Options{Dir: dir, Program: s.imzo, Rounds: s.rounds, Slice: s.load, WarmUp: 40 * time.Second, Log: log})
+		comparisons, versions, err := server.Measure(ctx, server.Options{Dir: dir, Program: s.imzo, Rounds: s.rounds, Slice: s.load, WarmUp: 30 * time.Second, Log: log})
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,9 @@ func (w *world) start(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "config.properties")
-	text := fmt.Sprintf("listen.ip=127.0.0.1\nlisten.port=%d\ntrust.pem.file.path=%s\nocsp.url=%s\ntsp.url=%s\n",
+	// Challenges that nobody answers would fill the store in a minute of
+	// full load, and none would be issued for the rest of the two minutes.
+	text := fmt.Sprintf("cache.local.key.ttl.seconds=3\nlisten.ip=127.0.0.1\nlisten.port=%d\ntrust.pem.file.path=%s\nocsp.url=%s\ntsp.url=%s\n",
 		port, w.root, w.authority.OCSPURL(), w.authority.TSAURL())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -288,10 +288,12 @@ func (b *bench) warmUp(ctx context.Context, ours *process, java *standIn, all []
 		if s.target.Factor == 0 {
 			continue
 		}
+		patience := b.WarmUp
 		for _, peer := range s.peers {
-			if err := b.warmUpJava(ctx, java, s.connections, peer, s.theirs[peer]); err != nil {
+			if err := b.warmUpJava(ctx, java, s, peer, patience); err != nil {
 				return fmt.Errorf("%s, %s: %w", s.name, peer, err)
 			}
+			patience = b.WarmUp / 2 // most of it is the same code
 		}
 	}
 	return nil
@@ -299,15 +301,15 @@ func (b *bench) warmUp(ctx context.Context, ours *process, java *standIn, all []
 
 // warmUpJava runs a step of the stand-in for as long as it still gets faster:
 // its compiler takes half a minute on a small machine.
-func (b *bench) warmUpJava(ctx context.Context, java *standIn, connections int, peer string, do step) error {
+func (b *bench) warmUpJava(ctx context.Context, java *standIn, s scenario, peer string, patience time.Duration) error {
 	const (
 		slices = 8    // of the time to warm up
 		better = 1.03 // what still counts as faster
 		idle   = 3    // slices without
 	)
 	began, best, since := time.Now(), 0.0, 0
-	for since < idle && time.Since(began) < b.WarmUp {
-		l, err := run(ctx, java.address, connections, b.WarmUp/slices, do)
+	for since < idle && time.Since(began) < patience {
+		l, err := run(ctx, java.address, s.connections, b.WarmUp/slices, s.theirs[peer])
 		if err != nil {
 			return err
 		}
