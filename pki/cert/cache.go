@@ -35,17 +35,17 @@ type signatureFact struct{ certificate, key [32]byte }
 const (
 	// defaultKept is many times the CAs and services there are, with room for
 	// the users of a busy hour.
-	defaultKept = 1024
+	defaultKept = 2048
 	// maxKept bounds a certificate that is kept. In use they have 1 to 2 KiB.
 	// Read it takes four times that, a hostile one a dozen times: a full cache
-	// has 10 MB, 40 at the very worst.
+	// has 20 MB, 80 at the very worst.
 	maxKept = 3 << 10
 	// signaturesKept is how many signatures are kept for each certificate; one
 	// takes 250 octets.
 	signaturesKept = 4
 )
 
-// NewCache returns a cache of at most so many certificates, 0 meaning 1024,
+// NewCache returns a cache of at most so many certificates, 0 meaning 2048,
 // and four times as many signatures. Those used least recently go first.
 func NewCache(most int) *Cache {
 	if most <= 0 {
