@@ -85,10 +85,10 @@ func New(version string) *Metrics {
 			Name: "imzo_timestamp_duration_seconds", Help: "Time that timestamp authorities take.", Buckets: latency,
 		}),
 		store: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "imzo_store_operations_total", Help: "Operations of the store of challenges, by operation and result (ok, error).",
+			Name: "imzo_store_operations_total", Help: "Operations of the stores of challenges and documents, by operation and result (ok, error).",
 		}, []string{"operation", "result"}),
 		storeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "imzo_store_duration_seconds", Help: "Time that the store of challenges takes.", Buckets: latency,
+			Name: "imzo_store_duration_seconds", Help: "Time that the stores of challenges and documents take.", Buckets: latency,
 		}, []string{"operation"}),
 		expiry: &expiryCollector{description: prometheus.NewDesc(
 			"imzo_certificate_expiry_days", "Days until a certificate ends; negative when it has ended.", []string{"kind", "serial"}, nil)},
@@ -147,7 +147,7 @@ func (m *Metrics) Timestamp(err error, took time.Duration) {
 	m.stampTook.Observe(took.Seconds())
 }
 
-// Store counts an operation of the store of challenges.
+// Store counts an operation of the stores of challenges and documents.
 func (m *Metrics) Store(operation string, err error, took time.Duration) {
 	m.store.WithLabelValues(operation, result(err)).Inc()
 	m.storeTook.WithLabelValues(operation).Observe(took.Seconds())

@@ -2,21 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 )
-
-var (
-	// ErrExists says that a challenge was issued before and still lives.
-	ErrExists = errors.New("challenge already issued")
-	// ErrFull says that a store holds as much as it may.
-	ErrFull = errors.New("too many challenges outstanding")
-
-	errLifetime = errors.New("the lifetime of a challenge is a millisecond or more")
-)
-
-// minLifetime is the precision of Redis, for which no lifetime is forever.
-const minLifetime = time.Millisecond
 
 // Challenges remembers values that may each be redeemed once within their
 // lifetime. Implementations are safe for concurrent use.

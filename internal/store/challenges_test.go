@@ -204,16 +204,16 @@ func TestMemoryIsBoundedAndSweepsTheDead(t *testing.T) {
 	for i := range 5 {
 		issue(t, m, fmt.Sprint("new ", i), time.Minute)
 	}
-	if len(m.alive) != 10 || len(m.queue) != 10 {
-		t.Errorf("%d alive, %d queued", len(m.alive), len(m.queue))
+	if len(m.alive) != 10 || m.queue.len() != 10 {
+		t.Errorf("%d alive, %d queued", len(m.alive), m.queue.len())
 	}
 	if !take(t, m, "0") || take(t, m, "9") {
 		t.Error("swept the wrong ones")
 	}
 	c.advance(time.Hour)
 	issue(t, m, "last", time.Minute)
-	if len(m.alive) != 1 || len(m.queue) != 1 {
-		t.Errorf("%d alive, %d queued after all others died", len(m.alive), len(m.queue))
+	if len(m.alive) != 1 || m.queue.len() != 1 {
+		t.Errorf("%d alive, %d queued after all others died", len(m.alive), m.queue.len())
 	}
 }
 
@@ -221,7 +221,7 @@ func BenchmarkMemory(b *testing.B) {
 	m := NewMemory(time.Now)
 	for i := 0; b.Loop(); i++ {
 		id := fmt.Sprint(i)
-		if err := m.Issue(b.Context(), id, time.Millisecond); err != nil {
+		if err := m.Issue(b.Context(), id, time.Minute); err != nil {
 			b.Fatal(err)
 		}
 		if ok, err := m.Take(b.Context(), id); !ok || err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
@@ -17,15 +16,15 @@ type Memory struct {
 	max int
 
 	mu    sync.Mutex
-	alive map[string]time.Time // challenge -> the instant it dies
-	queue expiryQueue          // the next to die first; also holds those taken since
+	alive map[string]*expiry // by challenge
+	queue expiryQueue        // of alive
 }
 
 var _ Challenges = (*Memory)(nil)
 
 // NewMemory returns an empty store that reads the time from now.
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, max: maxChallenges, alive: map[string]time.Time{}}
+	return &Memory{now: now, max: maxChallenges, alive: map[string]*expiry{}}
 }
 
 // Issue implements [Challenges].
@@ -39,16 +38,16 @@ func (m *Memory) Issue(ctx context.Context, challenge string, ttl time.Duration)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	m.sweep(now)
+	m.queue.sweep(now, func(challenge string) { delete(m.alive, challenge) })
 	if _, ok := m.alive[challenge]; ok {
 		return ErrExists
 	}
-	if len(m.queue) >= m.max {
+	if len(m.alive) >= m.max {
 		return ErrFull
 	}
-	e := expiry{at: now.Add(ttl), challenge: challenge}
-	m.alive[challenge] = e.at
-	heap.Push(&m.queue, e)
+	e := &expiry{at: now.Add(ttl), id: challenge}
+	m.alive[challenge] = e
+	m.queue.add(e)
 	return nil
 }
 
@@ -59,9 +58,13 @@ func (m *Memory) Take(ctx context.Context, challenge string) (bool, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.alive[challenge]
+	e, ok := m.alive[challenge]
+	if !ok {
+		return false, nil
+	}
 	delete(m.alive, challenge)
-	return ok && m.now().Before(at), nil
+	m.queue.remove(e)
+	return !e.over(m.now()), nil
 }
 
 // Ping implements [Challenges]: memory is there.
@@ -69,36 +72,3 @@ func (m *Memory) Ping(ctx context.Context) error { return ctx.Err() }
 
 // Close implements [Challenges]; there is nothing to let go of.
 func (m *Memory) Close() error { return nil }
-
-// sweep forgets what has died by now. Each challenge is swept once, so the
-// cost of an Issue stays that of one heap operation on average.
-func (m *Memory) sweep(now time.Time) {
-	for len(m.queue) > 0 && !now.Before(m.queue[0].at) {
-		e := heap.Pop(&m.queue).(expiry)
-		// The same value may have been taken and issued anew since.
-		if m.alive[e.challenge].Equal(e.at) {
-			delete(m.alive, e.challenge)
-		}
-	}
-}
-
-type expiry struct {
-	at        time.Time
-	challenge string
-}
-
-// expiryQueue is a heap.Interface by time of expiry.
-type expiryQueue []expiry
-
-func (q expiryQueue) Len() int           { return len(q) }
-func (q expiryQueue) Less(i, j int) bool { return q[i].at.Before(q[j].at) }
-func (q expiryQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *expiryQueue) Push(x any)        { *q = append(*q, x.(expiry)) }
-
-func (q *expiryQueue) Pop() any {
-	last := len(*q) - 1
-	e := (*q)[last]
-	(*q)[last] = expiry{}
-	*q = (*q)[:last]
-	return e
-}

@@ -93,17 +93,18 @@ func calls(t *testing.T, c *redis.Client, command string) string {
 	return n
 }
 
-// keyAt returns a challenge whose key is at the node that the proxy is before.
-func keyAt(t *testing.T, r *Redis, p *faultproxy.Proxy) string {
+// idAt returns a challenge, or a document's id, whose key is at the node that
+// the proxy is before.
+func idAt(t *testing.T, c *connection, p *faultproxy.Proxy) string {
 	t.Helper()
 	for i := range 1000 {
-		key := strconv.Itoa(i)
-		node, err := r.cluster.MasterForKey(t.Context(), r.prefix+key)
+		id := strconv.Itoa(i)
+		node, err := c.cluster.MasterForKey(t.Context(), c.key(id))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if node.Options().Addr == p.Addr() {
-			return key
+			return id
 		}
 	}
 	t.Fatal("the node has no slots")
@@ -120,7 +121,7 @@ func TestANodeOfAClusterIsDownAlone(t *testing.T) {
 	if err := r.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	well, ill := keyAt(t, r, proxies[0]), keyAt(t, r, proxies[1])
+	well, ill := idAt(t, r.connection, proxies[0]), idAt(t, r.connection, proxies[1])
 	issue(t, r, well, time.Minute)
 	issue(t, r, ill, time.Minute)
 	proxies[1].Swallow()
@@ -171,13 +172,11 @@ func TestAClusterIsSentNothingTwice(t *testing.T) {
 	}
 }
 
-func TestSlotsThatMoveAreFollowed(t *testing.T) {
-	t.Parallel()
-	admins, proxies := clusterOf(t, 2)
-	r := openRedis(t, RedisOptions{Addrs: []string{proxies[0].Addr()}, Cluster: true})
-	key := keyAt(t, r, proxies[0])
-	issue(t, r, key, time.Minute)
-	slot, err := admins[0].ClusterKeySlot(t.Context(), r.prefix+key).Result()
+// moveSlot begins to move the slot of a key from the first node to the second,
+// and the key with it; finish ends it.
+func moveSlot(t *testing.T, admins []*redis.Client, key string) (finish func()) {
+	t.Helper()
+	slot, err := admins[0].ClusterKeySlot(t.Context(), key).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,15 +191,45 @@ func TestSlotsThatMoveAreFollowed(t *testing.T) {
 	host, port, _ := net.SplitHostPort(admins[1].Options().Addr)
 	command(t, admins[1], "cluster", "setslot", slot, "importing", from)
 	command(t, admins[0], "cluster", "setslot", slot, "migrating", to)
-	command(t, admins[0], "migrate", host, port, r.prefix+key, 0, 5000)
-	if err := r.Issue(t.Context(), key, time.Minute); !errors.Is(err, ErrExists) {
+	command(t, admins[0], "migrate", host, port, key, 0, 5000)
+	return func() {
+		t.Helper()
+		for _, admin := range []*redis.Client{admins[1], admins[0]} {
+			command(t, admin, "cluster", "setslot", slot, "node", to)
+		}
+	}
+}
+
+func TestSlotsThatMoveAreFollowed(t *testing.T) {
+	t.Parallel()
+	admins, proxies := clusterOf(t, 2)
+	o := RedisOptions{Addrs: []string{proxies[0].Addr()}, Cluster: true}
+	r := openRedis(t, o)
+	challenge := idAt(t, r.connection, proxies[0])
+	issue(t, r, challenge, time.Minute)
+	finish := moveSlot(t, admins, r.key(challenge))
+	if err := r.Issue(t.Context(), challenge, time.Minute); !errors.Is(err, ErrExists) {
 		t.Errorf("while it moves: %v", err)
 	}
-	for _, admin := range []*redis.Client{admins[1], admins[0]} {
-		command(t, admin, "cluster", "setslot", slot, "node", to)
-	}
-	if !take(t, r, key) || take(t, r, key) {
+	finish()
+	if !take(t, r, challenge) || take(t, r, challenge) {
 		t.Error("it was not redeemed once where it moved to")
+	}
+
+	d := openRedisDocuments(t, o)
+	id := idAt(t, d.connection, proxies[0])
+	create(t, d, id, letter, time.Minute)
+	finish = moveSlot(t, admins, d.key(id))
+	wantDocument(t, d, id, letter)
+	// The other node does not know the script yet.
+	upload(t, d, id, signed, time.Minute)
+	want := letter
+	want.Signed = &signed
+	wantDocument(t, d, id, want)
+	finish()
+	wantDocument(t, d, id, want)
+	if err := d.Upload(t.Context(), id, signedWith("other"), time.Minute); !errors.Is(err, ErrUploaded) {
+		t.Errorf("where it moved to: %v", err)
 	}
 }
 
@@ -234,8 +263,12 @@ func TestSentinelsPromoteAReplica(t *testing.T) {
 	// It learns of the replica from the master, which it asks now and then.
 	eventually(t, "sentinel", has(admin, "slaves=1", "info", "sentinel"))
 
-	r := openRedis(t, RedisOptions{Addrs: []string{sentinel.Addr(), "127.0.0.1:1"}, MasterName: "mymaster", ConnectTimeout: timeout, Timeout: timeout})
+	o := RedisOptions{Addrs: []string{sentinel.Addr(), "127.0.0.1:1"}, MasterName: "mymaster", ConnectTimeout: timeout, Timeout: timeout}
+	r, d := openRedis(t, o), openRedisDocuments(t, o)
 	issue(t, r, "a", time.Minute)
+	create(t, d, "waiting", letter, time.Minute)
+	create(t, d, "uploaded", letter, time.Minute)
+	upload(t, d, "uploaded", signed, time.Minute)
 	command(t, client(t, master.Addr()), "wait", 1, 1000)
 	master.Stop()
 	if ok, err := r.Take(t.Context(), "b"); ok || !errors.Is(err, ErrUnavailable) {
@@ -253,6 +286,13 @@ func TestSentinelsPromoteAReplica(t *testing.T) {
 	if !take(t, r, "a") {
 		t.Error("a challenge was lost")
 	}
+	eventually(t, "recovery", func() error { return d.Ping(t.Context()) })
+	wantDocument(t, d, "waiting", letter)
+	want := letter
+	want.Signed = &signed
+	wantDocument(t, d, "uploaded", want)
+	upload(t, d, "waiting", signed, time.Minute) // by a script that is new to this master
+	wantDocument(t, d, "waiting", want)
 }
 
 func TestARedisThatLoadsIsUnavailableUntilItHasLoaded(t *testing.T) {
@@ -280,17 +320,14 @@ func TestARedisThatLoadsIsUnavailableUntilItHasLoaded(t *testing.T) {
 	t.Logf("recovered %s after it was loaded", recovers(t, r))
 }
 
-// TestAuthThatRedisDoesNotKnowKeepsItsArguments: Redis repeats the arguments of commands
-// that it does not have, and AUTH may be one of them.
+// TestAuthThatRedisDoesNotKnowKeepsItsArguments: Redis repeats the arguments of
+// commands that it does not have, and AUTH may be one of them.
 func TestAuthThatRedisDoesNotKnowKeepsItsArguments(t *testing.T) {
 	server := peer.Redis(t, "--rename-command", "AUTH", "", "--rename-command", "HELLO", "")
 	r := openRedis(t, RedisOptions{Addrs: []string{server.Addr()}, Password: "hunter2"})
 	err := r.Ping(t.Context())
-	if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "hunter2") {
+	if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "unknown command") {
 		t.Fatalf("got %v", err)
-	}
-	if !strings.Contains(err.Error(), "***") {
-		t.Logf("this Redis does not repeat arguments: %v", err)
 	}
 }
 
@@ -416,13 +453,13 @@ func TestRedisEndsLifetimesByItself(t *testing.T) {
 	r := openRedis(t, RedisOptions{Addrs: []string{server.Addr()}})
 	behind := client(t, server.Addr())
 	issue(t, r, "long", 2*time.Minute)
-	left, err := behind.PTTL(t.Context(), defaultPrefix+"long").Result()
+	left, err := behind.PTTL(t.Context(), challengePrefix+"long").Result()
 	if err != nil || left > 2*time.Minute || left < time.Minute {
 		t.Errorf("%s left, %v", left, err)
 	}
 	issue(t, r, "short", 30*time.Millisecond)
 	eventually(t, "expiry", func() error {
-		if n, err := behind.Exists(t.Context(), defaultPrefix+"short").Result(); n != 0 || err != nil {
+		if n, err := behind.Exists(t.Context(), challengePrefix+"short").Result(); n != 0 || err != nil {
 			return fmt.Errorf("%d exist, %w", n, err)
 		}
 		return nil

@@ -52,12 +52,12 @@ func client(t testing.TB, addr string) *redis.Client {
 	return c
 }
 
-// ageRedis makes all challenges older: Redis has its own clock, so their
+// ageRedis makes all keys older: Redis has its own clock, so their
 // remaining lifetimes are cut instead.
 func ageRedis(t testing.TB, c *redis.Client, d time.Duration) {
 	t.Helper()
 	ctx := context.Background()
-	keys, err := c.Keys(ctx, defaultPrefix+"*").Result()
+	keys, err := c.Keys(ctx, "*").Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,11 +367,14 @@ func TestRedisOverTLS(t *testing.T) {
 
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(text)
-	r := openRedis(t, RedisOptions{Addrs: []string{addr}, TLS: &tls.Config{RootCAs: roots}})
+	o := RedisOptions{Addrs: []string{addr}, TLS: &tls.Config{RootCAs: roots}}
+	r, d := openRedis(t, o), openRedisDocuments(t, o)
 	issue(t, r, "a", time.Minute)
 	if !take(t, r, "a") {
 		t.Error("lost")
 	}
+	create(t, d, "a", letter, time.Minute)
+	wantDocument(t, d, "a", letter)
 	for name, o := range map[string]RedisOptions{
 		"an unknown CA": {Addrs: []string{addr}, TLS: &tls.Config{RootCAs: x509.NewCertPool()}},
 		"no TLS":        {Addrs: []string{addr}, Timeout: 200 * time.Millisecond},
@@ -418,18 +421,26 @@ func TestRedisCluster(t *testing.T) {
 			t.Fatal(info, err)
 		}
 	}
-	r := openRedis(t, RedisOptions{Addrs: []string{node.Addr()}, Cluster: true})
+	o := RedisOptions{Addrs: []string{node.Addr()}, Cluster: true}
+	r, d := openRedis(t, o), openRedisDocuments(t, o)
+	want := letter
+	want.Signed = &signed
 	for i := range 50 {
 		issue(t, r, strconv.Itoa(i), time.Minute)
+		create(t, d, strconv.Itoa(i), letter, time.Minute)
+		upload(t, d, strconv.Itoa(i), signed, time.Minute)
 	}
 	for i := range 50 {
 		if !take(t, r, strconv.Itoa(i)) || take(t, r, strconv.Itoa(i)) {
 			t.Errorf("%d was not redeemed exactly once", i)
 		}
+		wantDocument(t, d, strconv.Itoa(i), want)
 	}
 	node.Stop()
-	if err := r.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("no node: %v", err)
+	for _, store := range []interface{ Ping(context.Context) error }{r, d} {
+		if err := store.Ping(t.Context()); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("no node: %v", err)
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ type Config struct {
 
 	Link   LinkConfig
 	Cache  CacheConfig
+	Mobile MobileConfig
 	Limits LimitsConfig
 
 	LogLevel slog.Level
@@ -95,7 +96,11 @@ func (l LinkConfig) Enabled() bool { return l.Host != "" && (l.KeyFile != "" || 
 type CacheConfig struct {
 	Redis    bool
 	LocalTTL time.Duration
+	RedisConfig
+}
 
+// RedisConfig is where a Redis is, and how to talk to it (*.redis.*).
+type RedisConfig struct {
 	Addresses                []string // host:port
 	Username                 string
 	Password                 config.Secret
@@ -108,6 +113,19 @@ type CacheConfig struct {
 	ConnectTimeout, Deadline time.Duration
 }
 
+// MobileConfig is about signatures by phone (mobile.*).
+type MobileConfig struct {
+	// SiteID is "" when the endpoints are not served.
+	SiteID string
+	// Shared tells that documents are kept in Redis.
+	Shared bool
+	Redis  RedisConfig
+	// Lifetime is how long a document waits for its signature.
+	Lifetime time.Duration
+	// UploadFrom is who may upload; empty is everybody.
+	UploadFrom []netip.Prefix
+}
+
 // LimitsConfig bounds what requests may cost (limits.*). Sizes are octets.
 type LimitsConfig struct {
 	Body, Multipart, Memory int64
@@ -115,9 +133,8 @@ type LimitsConfig struct {
 	// Workers is how many verifications compute at the same time; 0 is one
 	// for each processor, and two at least.
 	Workers int
-	// ChallengesPerMinute and AuthsPerMinute are for one address; 0 is
-	// without limit.
-	ChallengesPerMinute, AuthsPerMinute int
+	// These are for one address; 0 is without limit.
+	ChallengesPerMinute, AuthsPerMinute, MobilesPerMinute int
 }
 
 // DefaultConfig returns the configuration of an empty file.
@@ -146,7 +163,7 @@ func LoadConfig(path string, environ []string) (c Config, warnings []string, err
 	c, more, err := ParseConfig(f)
 	warnings = append(warnings, more...)
 	for _, file := range []*string{
-		&c.TrustPEMFile, &c.TrustStoreFile, &c.TLSCertificateFile, &c.TLSKeyFile, &c.Link.KeyFile, &c.Link.TrustStoreFile, &c.Cache.TLSCAFile,
+		&c.TrustPEMFile, &c.TrustStoreFile, &c.TLSCertificateFile, &c.TLSKeyFile, &c.Link.KeyFile, &c.Link.TrustStoreFile, &c.Cache.TLSCAFile, &c.Mobile.Redis.TLSCAFile,
 	} {
 		*file = findFile(*file, path)
 	}
@@ -160,7 +177,6 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 		return Config{}, warnings, err
 	}
 	seconds := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Second }
-	milliseconds := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Millisecond }
 	address := func(ip, port string) netip.AddrPort { return netip.AddrPortFrom(v.Addr(ip), uint16(v.Int(port))) }
 	c = Config{
 		Listen:             address("listen.ip", "listen.port"),
@@ -204,20 +220,16 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 			KeepTimeout:        seconds("vpn.keepalive.timeout.sec"),
 		},
 		Cache: CacheConfig{
-			Redis:            v.String("cache.type") == "redis",
-			LocalTTL:         seconds("cache.local.key.ttl.seconds"),
-			Addresses:        v.Strings("cache.redis.addresses"),
-			Username:         v.String("cache.redis.username"),
-			Password:         v.Secret("cache.redis.password"),
-			DB:               int(v.Int("cache.redis.db")),
-			Prefix:           v.String("cache.redis.prefix"),
-			Master:           v.String("cache.redis.sentinel.master"),
-			SentinelPassword: v.Secret("cache.redis.sentinel.password"),
-			Cluster:          v.Bool("cache.redis.cluster.enabled"),
-			TLS:              v.Bool("cache.redis.tls.enabled"),
-			TLSCAFile:        v.String("cache.redis.tls.ca.file.path"),
-			ConnectTimeout:   milliseconds("cache.redis.connect.timeout.ms"),
-			Deadline:         milliseconds("cache.redis.so.timeout.ms"),
+			Redis:       v.String("cache.type") == "redis",
+			LocalTTL:    seconds("cache.local.key.ttl.seconds"),
+			RedisConfig: redisConfig(v, "cache.redis."),
+		},
+		Mobile: MobileConfig{
+			SiteID:     strings.TrimSpace(v.String("mobile.siteId")),
+			Shared:     v.Has("mobile.storage.redis.host") || v.Has("mobile.storage.redis.addresses"),
+			Redis:      redisConfig(v, "mobile.storage.redis."),
+			Lifetime:   seconds("mobile.document.ttl.seconds"),
+			UploadFrom: v.Networks("mobile.upload.from"),
 		},
 		Limits: LimitsConfig{
 			Body:                v.Int("limits.body.bytes"),
@@ -227,6 +239,7 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 			Workers:             int(v.Int("limits.workers")),
 			ChallengesPerMinute: int(v.Int("limits.challenge.per.minute")),
 			AuthsPerMinute:      int(v.Int("limits.auth.per.minute")),
+			MobilesPerMinute:    int(v.Int("limits.mobile.per.minute")),
 		},
 
 		LogJSON: v.String("log.format") == "json",
@@ -241,11 +254,57 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 	if v.Bool("metrics.server.enabled") {
 		c.Metrics = address("metrics.server.listen.ip", "metrics.server.listen.port")
 	}
-	if len(c.Cache.Addresses) == 0 {
-		c.Cache.Addresses = []string{net.JoinHostPort(strings.TrimSpace(v.String("cache.redis.host")), strconv.FormatInt(v.Int("cache.redis.port"), 10))}
-	}
 	more, err := c.check(v)
 	return c, append(warnings, more...), err
+}
+
+// redisConfig reads the keys that begin with prefix.
+func redisConfig(v *config.Values, prefix string) RedisConfig {
+	milliseconds := func(name string) time.Duration { return time.Duration(v.Int(prefix+name)) * time.Millisecond }
+	c := RedisConfig{
+		Addresses:        v.Strings(prefix + "addresses"),
+		Username:         v.String(prefix + "username"),
+		Password:         v.Secret(prefix + "password"),
+		DB:               int(v.Int(prefix + "db")),
+		Prefix:           v.String(prefix + "prefix"),
+		Master:           v.String(prefix + "sentinel.master"),
+		SentinelPassword: v.Secret(prefix + "sentinel.password"),
+		Cluster:          v.Bool(prefix + "cluster.enabled"),
+		TLS:              v.Bool(prefix + "tls.enabled"),
+		TLSCAFile:        v.String(prefix + "tls.ca.file.path"),
+		ConnectTimeout:   milliseconds("connect.timeout.ms"),
+		Deadline:         milliseconds("so.timeout.ms"),
+	}
+	if len(c.Addresses) == 0 {
+		c.Addresses = []string{net.JoinHostPort(strings.TrimSpace(v.String(prefix+"host")), strconv.FormatInt(v.Int(prefix+"port"), 10))}
+	}
+	return c
+}
+
+// check finds what is wrong with the keys that begin with prefix.
+func (c *RedisConfig) check(v *config.Values, prefix string, fail func(key, reason string)) {
+	for _, a := range c.Addresses {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+			key := prefix + "addresses"
+			if !v.Has(key) {
+				key = prefix + "host"
+			}
+			fail(key, strconv.Quote(a)+" is no address of the form host:port")
+		}
+	}
+	if c.Master != "" && !v.Has(prefix+"addresses") {
+		fail(prefix+"sentinel.master", "it needs the sentinels in "+prefix+"addresses")
+	}
+	if c.Master != "" && c.Cluster {
+		fail(prefix+"cluster.enabled", "it does not go with "+prefix+"sentinel.master")
+	}
+	if c.Cluster && c.DB != 0 {
+		fail(prefix+"db", "a cluster has only the database 0")
+	}
+	if len(c.Addresses) > 1 && c.Master == "" && !c.Cluster {
+		fail(prefix+"addresses", "for several addresses set "+prefix+"sentinel.master or "+prefix+"cluster.enabled=yes")
+	}
+
 }
 
 // check finds what is wrong with values that are right one by one.
@@ -313,27 +372,21 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 		fail(key, "limits.memory.bytes must be more than four thirds of limits.body.bytes, or the largest bodies never find room: set it to "+strconv.FormatInt(2*c.Limits.Body, 10))
 	}
 	if c.Cache.Redis {
-		for _, a := range c.Cache.Addresses {
-			if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
-				key := "cache.redis.addresses"
-				if !v.Has(key) {
-					key = "cache.redis.host"
-				}
-				fail(key, strconv.Quote(a)+" is no address of the form host:port")
-			}
+		c.Cache.RedisConfig.check(v, "cache.redis.", fail)
+	}
+	if c.Mobile.Shared {
+		c.Mobile.Redis.check(v, "mobile.storage.redis.", fail)
+		// In one database a challenge and a document must not be one key.
+		if a, b := c.Cache.Prefix, c.Mobile.Redis.Prefix; c.Cache.Redis && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a)) {
+			fail("mobile.storage.redis.prefix", "it and cache.redis.prefix must not begin alike")
 		}
-		if c.Cache.Master != "" && !v.Has("cache.redis.addresses") {
-			fail("cache.redis.sentinel.master", "it needs the sentinels in cache.redis.addresses")
-		}
-		if c.Cache.Master != "" && c.Cache.Cluster {
-			fail("cache.redis.cluster.enabled", "it does not go with cache.redis.sentinel.master")
-		}
-		if c.Cache.Cluster && c.Cache.DB != 0 {
-			fail("cache.redis.db", "a cluster has only the database 0")
-		}
-		if len(c.Cache.Addresses) > 1 && c.Cache.Master == "" && !c.Cache.Cluster {
-			fail("cache.redis.addresses", "for several addresses set cache.redis.sentinel.master or cache.redis.cluster.enabled=yes")
-		}
+	}
+	switch _, err := hex.DecodeString(c.Mobile.SiteID); {
+	case c.Mobile.SiteID == "":
+	case err != nil || len(c.Mobile.SiteID) != 4:
+		fail("mobile.siteId", "it has four hexadecimal digits, such as 20e2")
+	case c.Cache.Redis && !c.Mobile.Shared:
+		warn("mobile.siteId", "without mobile.storage.redis.host documents are kept in this process: a phone's signature that comes to another server of the site is lost")
 	}
 	switch {
 	case c.Link.Host != "" && c.Link.KeyFile == "" && c.Link.TLS:

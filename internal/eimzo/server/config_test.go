@@ -62,8 +62,10 @@ func TestAnEmptyConfigurationHasTheDocumentedDefaults(t *testing.T) {
 		OCSPNonce: ocsp.NonceRequired, OCSPCache: time.Minute, TrustedProxies: c.TrustedProxies,
 		TrustStorePassword: config.NewSecret("12345678"),
 		Link:               LinkConfig{TLS: true, Port: 3443, TrustStorePassword: config.NewSecret("12345678"), KeepAlive: time.Minute, KeepTimeout: 20 * time.Second},
-		Cache: CacheConfig{LocalTTL: 2 * time.Minute, Addresses: []string{"127.0.0.1:6379"}, Prefix: "imzo:challenge:",
-			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second},
+		Cache: CacheConfig{LocalTTL: 2 * time.Minute, RedisConfig: RedisConfig{Addresses: []string{"127.0.0.1:6379"}, Prefix: "imzo:challenge:",
+			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second}},
+		Mobile: MobileConfig{Lifetime: 5 * time.Minute, Redis: RedisConfig{Addresses: []string{":6379"}, Prefix: "imzo:document:",
+			ConnectTimeout: 2 * time.Second, Deadline: 2 * time.Second}},
 		Limits: LimitsConfig{Body: 128 << 20, Multipart: 2 << 30, Memory: 256 << 20, Connections: 10000},
 	}
 	if diff := cmp.Diff(want, c, configOptions); diff != "" {
@@ -130,6 +132,21 @@ limits.connections=5
 limits.workers=8
 limits.challenge.per.minute=6
 limits.auth.per.minute=7
+limits.mobile.per.minute=8
+mobile.siteId=20e2
+mobile.storage.redis.password=pass6
+mobile.storage.redis.db=0
+mobile.storage.redis.username=phone
+mobile.storage.redis.prefix=y:
+mobile.storage.redis.connect.timeout.ms=700
+mobile.storage.redis.so.timeout.ms=800
+mobile.storage.redis.addresses=m:26379
+mobile.storage.redis.sentinel.master=second
+mobile.storage.redis.sentinel.password=pass7
+mobile.storage.redis.tls.enabled=yes
+mobile.storage.redis.tls.ca.file.path=mobile.pem
+mobile.document.ttl.seconds=60
+mobile.upload.from=203.0.113.0/24
 log.level=debug
 log.format=json
 metrics.server.enabled=true
@@ -153,9 +170,12 @@ dsv.enabled=yes
 		OCSPNonce: ocsp.NonceIfPresent, OCSPCache: 5 * time.Second, CRLFallback: true, CRLURLs: []string{"http://crl.example/ca.crl"},
 		Link: LinkConfig{Host: "vpn.example", Port: 2443, KeyFile: "keys/vpn.key", KeyPassword: config.NewSecret("pass2"), TrustStoreFile: "keys/vpn.jks",
 			TrustStorePassword: config.NewSecret("pass3"), KeepAlive: 30 * time.Second, KeepTimeout: 10 * time.Second},
-		Cache: CacheConfig{Redis: true, LocalTTL: 5 * time.Minute, Addresses: []string{"a:26379", "[::1]:26379"}, Username: "imzo", Password: config.NewSecret("pass4"),
-			Prefix: "x:", Master: "mymaster", SentinelPassword: config.NewSecret("pass5"), TLS: true, TLSCAFile: "redis.pem", ConnectTimeout: time.Second, Deadline: 1500 * time.Millisecond},
-		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, Workers: 8, ChallengesPerMinute: 6, AuthsPerMinute: 7},
+		Cache: CacheConfig{Redis: true, LocalTTL: 5 * time.Minute, RedisConfig: RedisConfig{Addresses: []string{"a:26379", "[::1]:26379"}, Username: "imzo", Password: config.NewSecret("pass4"),
+			Prefix: "x:", Master: "mymaster", SentinelPassword: config.NewSecret("pass5"), TLS: true, TLSCAFile: "redis.pem", ConnectTimeout: time.Second, Deadline: 1500 * time.Millisecond}},
+		Mobile: MobileConfig{SiteID: "20e2", Shared: true, Lifetime: time.Minute, UploadFrom: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+			Redis: RedisConfig{Addresses: []string{"m:26379"}, Username: "phone", Password: config.NewSecret("pass6"),
+				Prefix: "y:", Master: "second", SentinelPassword: config.NewSecret("pass7"), TLS: true, TLSCAFile: "mobile.pem", ConnectTimeout: 700 * time.Millisecond, Deadline: 800 * time.Millisecond}},
+		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, Workers: 8, ChallengesPerMinute: 6, AuthsPerMinute: 7, MobilesPerMinute: 8},
 		LogLevel: slog.LevelDebug, LogJSON: true, Metrics: netip.MustParseAddrPort("127.0.0.1:9000"), DSV: true,
 	}
 	if diff := cmp.Diff(want, c, configOptions); diff != "" {
@@ -164,7 +184,8 @@ dsv.enabled=yes
 	// Each key that is used stands above, so that none is read and forgotten.
 	for _, k := range Keys() {
 		if k.Unsupported == "" && !strings.Contains(text, "\n"+k.Name+"=") &&
-			!slices.Contains([]string{"cache.redis.host", "cache.redis.port", "cache.redis.cluster.enabled"}, k.Name) {
+			!slices.Contains([]string{"cache.redis.host", "cache.redis.port", "cache.redis.cluster.enabled",
+				"mobile.storage.redis.host", "mobile.storage.redis.port", "mobile.storage.redis.cluster.enabled"}, k.Name) {
 			t.Errorf("%s is not tested", k.Name)
 		}
 	}
@@ -179,6 +200,10 @@ dsv.enabled=yes
 	if err != nil || !c.Cache.Cluster {
 		t.Errorf("%+v %v", c.Cache, err)
 	}
+	c, _, err = parseConfig(t, "mobile.siteId=0000\nmobile.storage.redis.host=redis\nmobile.storage.redis.port=7000\nmobile.storage.redis.db=2")
+	if err != nil || !c.Mobile.Shared || !slices.Equal(c.Mobile.Redis.Addresses, []string{"redis:7000"}) || c.Mobile.Redis.DB != 2 {
+		t.Errorf("%+v %v", c.Mobile, err)
+	}
 }
 
 // TestTheConfigurationsOfTheGuideAreAcceptedUnchanged: what this version does
@@ -187,7 +212,7 @@ func TestTheConfigurationsOfTheGuideAreAcceptedUnchanged(t *testing.T) {
 	for name, unused := range map[string]string{
 		"config.properties":        "",
 		"config-redis.properties":  "",
-		"config-mobile.properties": "mobile.siteId mobile.storage.redis.host mobile.storage.redis.password mobile.storage.redis.db",
+		"config-mobile.properties": "",
 		"config-tunnel.properties": "tunnel.enabled tunnel.listen.ip tunnel.listen.port tunnel.servers.dir tunnel.truststore.password tunnel.truststore.file tunnel.destination.0.host tunnel.destination.0.port",
 	} {
 		_, warnings, err := parseConfig(t, guideFile(t, name))
@@ -223,18 +248,22 @@ func TestValuesThatDoNotGoTogetherNameTheirLine(t *testing.T) {
 		"limits.body.bytes=268435456":                                                       "1: limits.body.bytes: limits.memory.bytes must be more than four thirds of limits.body.bytes",
 		"auth.service.valid.minutes.window=2147483647":                                      `1: auth.service.valid.minutes.window: "2147483647" is not allowed`,
 		"frontend.cors.origins=https://пример.uz":                                           `1: frontend.cors.origins: "https://пример.uz" is no origin`,
-		"ca.allowed=:":                                    `1: ca.allowed: ":" is neither`,
-		"ca.allowed=00":                                   `1: ca.allowed: "00" is neither`,
-		"tls.certificate.file.path=a":                     "1: tls.certificate.file.path: it needs tls.key.file.path",
-		"tls.key.file.path=a":                             "1: tls.key.file.path: it needs tls.certificate.file.path",
-		"frontend.cors.origins=https://a.uz/":             `1: frontend.cors.origins: "https://a.uz/" is no origin`,
-		"frontend.cors.origins=*":                         `1: frontend.cors.origins: "*" is no origin`,
-		"policy.allowed=1.2,x":                            `1: policy.allowed: "x" is no object identifier`,
-		"ca.allowed=xyz":                                  `1: ca.allowed: "xyz" is neither`,
-		"cache.type=redis\ncache.redis.host=":             `2: cache.redis.host: ":6379" is no address`,
-		"cache.type=redis\ncache.redis.addresses=a":       `2: cache.redis.addresses: "a" is no address`,
-		"cache.type=redis\ncache.redis.sentinel.master=m": "2: cache.redis.sentinel.master: it needs the sentinels",
-		"cache.type=redis\ncache.redis.addresses=a:1,b:1": "2: cache.redis.addresses: for several addresses",
+		"ca.allowed=:":                              `1: ca.allowed: ":" is neither`,
+		"ca.allowed=00":                             `1: ca.allowed: "00" is neither`,
+		"tls.certificate.file.path=a":               "1: tls.certificate.file.path: it needs tls.key.file.path",
+		"tls.key.file.path=a":                       "1: tls.key.file.path: it needs tls.certificate.file.path",
+		"frontend.cors.origins=https://a.uz/":       `1: frontend.cors.origins: "https://a.uz/" is no origin`,
+		"frontend.cors.origins=*":                   `1: frontend.cors.origins: "*" is no origin`,
+		"policy.allowed=1.2,x":                      `1: policy.allowed: "x" is no object identifier`,
+		"ca.allowed=xyz":                            `1: ca.allowed: "xyz" is neither`,
+		"cache.type=redis\ncache.redis.host=":       `2: cache.redis.host: ":6379" is no address`,
+		"cache.type=redis\ncache.redis.addresses=a": `2: cache.redis.addresses: "a" is no address`,
+		"mobile.siteId=20e":                         "1: mobile.siteId: it has four hexadecimal digits",
+		"mobile.siteId=20eg":                        "1: mobile.siteId: it has four hexadecimal digits",
+		"mobile.storage.redis.addresses=a:1,b:2":    "1: mobile.storage.redis.addresses: for several addresses set mobile.storage.redis.sentinel.master",
+		"cache.type=redis\nmobile.storage.redis.host=a\nmobile.storage.redis.prefix=imzo:":                            "3: mobile.storage.redis.prefix: it and cache.redis.prefix",
+		"cache.type=redis\ncache.redis.sentinel.master=m":                                                             "2: cache.redis.sentinel.master: it needs the sentinels",
+		"cache.type=redis\ncache.redis.addresses=a:1,b:1":                                                             "2: cache.redis.addresses: for several addresses",
 		"cache.type=redis\ncache.redis.addresses=a:1\ncache.redis.sentinel.master=m\ncache.redis.cluster.enabled=yes": "4: cache.redis.cluster.enabled: it does not go with",
 		"cache.type=redis\ncache.redis.cluster.enabled=yes\ncache.redis.db=1":                                         "3: cache.redis.db: a cluster has only",
 		"vpn.connect.host=a\nvpn.key.file.path=b":                                                                     "2: vpn.key.file.path: it needs vpn.truststore.file.path",

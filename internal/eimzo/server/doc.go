@@ -47,7 +47,5 @@
 //
 // # What it does not do yet
 //
-// Challenges in Redis, trust stores in JKS, the VPN, the mobile endpoints and
-// the tunnel. A configuration that relies on one of them does not start;
-// settings that can be left alone are reported.
+// The tunnel: its settings are reported and left alone.
 package server

@@ -67,11 +67,18 @@ func (s *Server) checkLink(ctx context.Context) (string, error) {
 	return "up since " + since, nil
 }
 
-// pingStore keeps to itself where the store is.
+// pingStore keeps to itself where the stores are.
 func (s *Server) pingStore(ctx context.Context) error {
 	if err := s.deps.Challenges.Ping(ctx); err != nil {
 		s.deps.Logger.Warn("the store of challenges is not well", "error", err.Error())
 		return errors.New("challenges cannot be kept, see the log of the server")
+	}
+	if s.deps.Documents == nil {
+		return nil
+	}
+	if err := s.deps.Documents.Ping(ctx); err != nil {
+		s.deps.Logger.Warn("the store of documents for phones is not well", "error", err.Error())
+		return errors.New("documents for phones cannot be kept, see the log of the server")
 	}
 	return nil
 }

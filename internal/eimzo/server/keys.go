@@ -14,7 +14,6 @@ const EnvironmentPrefix = "EIMZO_CFG_"
 // E-IMZO-SERVER, and our own.
 func Keys() config.Table {
 	const (
-		noMobile = "the mobile endpoints do not exist yet and answer 404"
 		noTunnel = "there is no tunnel yet, and nothing listens for it"
 		noSweep  = "expired entries are dropped as new ones come, there is nothing to tune"
 		noTuning = "requests run in parallel as the machine allows, there is nothing to tune"
@@ -96,6 +95,7 @@ func Keys() config.Table {
 			config.Key{Name: "limits.connections", Kind: config.Int, Default: "10000", Min: 1, Max: most, Own: true, Doc: "Connections open at the same time on one port; others wait."},
 			config.Key{Name: "limits.workers", Kind: config.Int, Default: "0", Max: 1024, Own: true, Doc: "How many verifications compute at the same time, large documents in half of it; others wait in order, and get 503 with Retry-After after seven seconds. 0 is one for each processor, and two at least."},
 			config.Key{Name: "limits.challenge.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "Challenges for one address of users in a minute; more is 429. 0 is without limit."},
+			config.Key{Name: "limits.mobile.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "Log-ins and signatures by phone that one address may begin in a minute."},
 			config.Key{Name: "limits.auth.per.minute", Kind: config.Int, Default: "0", Max: most, Own: true, Doc: "The same for `/backend/auth`. The site must send X-Real-IP, or all its users are one."},
 		),
 		group("Operation",
@@ -107,12 +107,26 @@ func Keys() config.Table {
 			config.Key{Name: "scheduler.fixed.threads.count", Kind: config.Int, Max: most, Unsupported: noTuning, Doc: "Number of worker threads."},
 			config.Key{Name: "dsv.enabled", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether the SOAP interface of the predecessor, DSV-SERVER, is served at `/dsvs/pkcs7/v1`."},
 		),
-		group("Mobile and tunnel",
-			config.Key{Name: "mobile.siteId", Kind: config.String, Unsupported: noMobile, Doc: "Number of the site at the Centre; turns the mobile endpoints on."},
-			config.Key{Name: "mobile.storage.redis.host", Kind: config.String, Unsupported: noMobile, Doc: "Host of the Redis server with the mobile records."},
-			config.Key{Name: "mobile.storage.redis.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noMobile, Doc: "Port of that Redis server."},
-			config.Key{Name: "mobile.storage.redis.password", Kind: config.String, Secret: true, Unsupported: noMobile, Doc: "Password of that Redis server."},
-			config.Key{Name: "mobile.storage.redis.db", Kind: config.Int, Max: most, Unsupported: noMobile, Doc: "Number of that Redis database."},
+		group("Mobile",
+			config.Key{Name: "mobile.siteId", Kind: config.String, Doc: "SiteID of the site at the gateway of ID-CARD E-IMZO MOBILE, four hexadecimal digits; turns `/frontend/mobile/*` and `/backend/mobile/*` on."},
+			config.Key{Name: "mobile.storage.redis.host", Kind: config.String, Doc: "Host of the Redis server with the documents that phones sign, which several servers share. Without it, and without addresses, they are kept in this process."},
+			config.Key{Name: "mobile.storage.redis.port", Kind: config.Int, Default: "6379", Min: 1, Max: port, Doc: "Port of that Redis server."},
+			config.Key{Name: "mobile.storage.redis.password", Kind: config.String, Secret: true, Doc: "Password of that Redis server."},
+			config.Key{Name: "mobile.storage.redis.db", Kind: config.Int, Default: "0", Max: most, Doc: "Number of that Redis database."},
+			config.Key{Name: "mobile.storage.redis.username", Kind: config.String, Own: true, Doc: "User of Redis 6 and later."},
+			config.Key{Name: "mobile.storage.redis.prefix", Kind: config.String, Default: "imzo:document:", Own: true, Doc: "What the keys in Redis begin with. All servers of a site must agree."},
+			config.Key{Name: "mobile.storage.redis.connect.timeout.ms", Kind: config.Int, Default: "2000", Min: 1, Max: most, Own: true, Doc: "Time to connect to Redis."},
+			config.Key{Name: "mobile.storage.redis.so.timeout.ms", Kind: config.Int, Default: "2000", Min: 1, Max: most, Own: true, Doc: "Time for an answer of Redis."},
+			config.Key{Name: "mobile.storage.redis.addresses", Kind: config.List, Own: true, Doc: "`host:port` of the sentinels, or of nodes of a cluster; replaces host and port."},
+			config.Key{Name: "mobile.storage.redis.sentinel.master", Kind: config.String, Own: true, Doc: "Name of the master: the addresses are those of sentinels."},
+			config.Key{Name: "mobile.storage.redis.sentinel.password", Kind: config.String, Secret: true, Own: true, Doc: "Password of the sentinels."},
+			config.Key{Name: "mobile.storage.redis.cluster.enabled", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether the addresses are those of a Redis Cluster."},
+			config.Key{Name: "mobile.storage.redis.tls.enabled", Kind: config.Bool, Default: "no", Own: true, Doc: "Whether Redis speaks TLS."},
+			config.Key{Name: "mobile.storage.redis.tls.ca.file.path", Kind: config.Path, Own: true, Doc: "CA certificates as PEM to check Redis with, instead of the system's."},
+			config.Key{Name: "mobile.document.ttl.seconds", Kind: config.Int, Default: "300", Min: 30, Max: 86400, Own: true, Doc: "How long a document waits for its signature. Clients in use ask for two minutes."},
+			config.Key{Name: "mobile.upload.from", Kind: config.Networks, Own: true, Doc: "Addresses of the gateway: uploads of others are 403. Without it anybody may upload, as with the original, and the signature alone counts."},
+		),
+		group("Tunnel",
 			config.Key{Name: "tunnel.enabled", Kind: config.Bool, Unsupported: noTunnel, Doc: "Whether the tunnel is served."},
 			config.Key{Name: "tunnel.listen.ip", Kind: config.IP, Unsupported: noTunnel, Doc: "Address of the tunnel."},
 			config.Key{Name: "tunnel.listen.port", Kind: config.Int, Max: port, Unsupported: noTunnel, Doc: "Port of the tunnel."},

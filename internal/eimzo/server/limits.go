@@ -32,6 +32,8 @@ func (s *Server) rateLimits() map[string]*ratelimit.Limiter {
 	for path, perMinute := range map[string]int{
 		"/frontend/challenge": s.config.Limits.ChallengesPerMinute,
 		"/backend/auth":       s.config.Limits.AuthsPerMinute,
+		pathMobile + "auth":   s.config.Limits.MobilesPerMinute,
+		pathMobile + "sign":   s.config.Limits.MobilesPerMinute,
 	} {
 		if perMinute > 0 {
 			limits[path] = ratelimit.New(ratelimit.Options{PerMinute: perMinute, Now: s.deps.Now})

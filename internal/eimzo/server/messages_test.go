@@ -294,6 +294,8 @@ var messages = []Message{
 	MessageStatusUnknown, MessageSigningTime, MessageSignature, MessageCertificate, MessageValidity, MessageChallenge,
 	MessageTSAStatusUnknown, MessageTSASignature, MessageTSACertificate, MessageTSAValidity, MessagePolicy, MessageCA, MessageNotCertificate,
 	MessageNotPKCS7, MessageAlreadyAttached, MessageNotAttached, MessageDocumentDiffers, MessageDocumentsDiffer, MessageTimestampImpossible,
+	MessageMobileWaiting, MessageMobileStore, MessageMobileNotFound, MessageMobileUploadRefused, MessageMobileUploaded, MessageMobileWrongKind,
+	MessageMobileTime, MessageMobileNoTimestamp, MessageMobileUnexpected,
 }
 
 // TestNamesOfStrangersDoNoHarmInMessages: anybody can make a certificate, and

@@ -48,7 +48,7 @@ const largeDocument = 1 << 20
 func (s *Server) logVerdict(r *http.Request, o outcome, about audited, failure *verify.Failure) {
 	attrs := []slog.Attr{
 		slog.String("id", httpx.RequestID(r.Context())),
-		slog.String("route", r.URL.Path),
+		slog.String("route", s.served(r)),
 		slog.Int("status", o.status),
 		slog.String("code", o.code()),
 		slog.String("ip", userIP(r)),
@@ -77,7 +77,7 @@ func (s *Server) logVerdict(r *http.Request, o outcome, about audited, failure *
 		level = slog.LevelWarn // somebody whom we depend on does not answer
 	}
 	s.deps.Logger.LogAttrs(r.Context(), level, "verdict", attrs...)
-	s.deps.Metrics.Verdict(r.URL.Path, o.status)
+	s.deps.Metrics.Verdict(s.served(r), o.status)
 	httpx.Annotate(r.Context(), slog.Int("status", o.status))
 	if len(about.serials) > 0 {
 		httpx.Annotate(r.Context(), slog.String("serial", about.serials[0]))
@@ -140,12 +140,10 @@ func (s *Server) countRefused(r *http.Request, code int) {
 	s.deps.Metrics.Begin()(s.served(r), code, 0)
 }
 
-// served is the path of a request if it is one that is served.
+// served is the path of the route of a request if it is one that is served.
 func (s *Server) served(r *http.Request) string {
-	if _, ok := s.routes[r.URL.Path]; ok {
-		return r.URL.Path
-	}
-	return ""
+	route, _ := s.find(r.URL.Path)
+	return route.path
 }
 
 // coded remembers the HTTP status of an answer, 0 before there is one.

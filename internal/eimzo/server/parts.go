@@ -49,6 +49,14 @@ func (s *Server) complete() (err error) {
 		}
 	}
 	s.closers = append(s.closers, d.Challenges.Close)
+	if d.Documents == nil && c.Mobile.SiteID != "" {
+		if d.Documents, err = openDocuments(c.Mobile, *d); err != nil {
+			return err
+		}
+	}
+	if d.Documents != nil {
+		s.closers = append(s.closers, d.Documents.Close)
+	}
 	client := s.newTrustClient()
 	s.client = client
 	s.closers = append(s.closers, func() error { client.CloseIdleConnections(); return nil })
@@ -107,6 +115,26 @@ func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
 	if !c.Redis {
 		return store.NewMemory(d.Now), nil
 	}
+	o, err := c.options("cache.redis.", d)
+	if err != nil {
+		return nil, err
+	}
+	return store.NewRedis(o)
+}
+
+func openDocuments(c MobileConfig, d Deps) (store.Documents, error) {
+	if !c.Shared {
+		return store.NewMemoryDocuments(d.Now), nil
+	}
+	o, err := c.Redis.options("mobile.storage.redis.", d)
+	if err != nil {
+		return nil, err
+	}
+	return store.NewRedisDocuments(o)
+}
+
+// options are those of the keys that begin with prefix.
+func (c RedisConfig) options(prefix string, d Deps) (store.RedisOptions, error) {
 	o := store.RedisOptions{
 		Addrs:            c.Addresses,
 		Username:         c.Username,
@@ -128,15 +156,15 @@ func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
 		if c.TLSCAFile != "" {
 			data, err := readConfigured(c.TLSCAFile)
 			if err != nil {
-				return nil, fmt.Errorf("cache.redis.tls.ca.file.path: %w", err)
+				return o, fmt.Errorf("%stls.ca.file.path: %w", prefix, err)
 			}
 			o.TLS.RootCAs = x509.NewCertPool()
 			if !o.TLS.RootCAs.AppendCertsFromPEM(data) {
-				return nil, fmt.Errorf("cache.redis.tls.ca.file.path: %s: no certificate in PEM", c.TLSCAFile)
+				return o, fmt.Errorf("%stls.ca.file.path: %s: no certificate in PEM", prefix, c.TLSCAFile)
 			}
 		}
 	}
-	return store.NewRedis(o)
+	return o, nil
 }
 
 // Close lets go of connections and background work. A server that Serve has

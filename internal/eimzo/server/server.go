@@ -56,6 +56,9 @@ type Deps struct {
 	// Challenges remembers challenges, by default where Config.Cache says.
 	// The server closes it.
 	Challenges store.Challenges
+	// Documents remembers what phones are to sign, by default where
+	// Config.Mobile says. The server closes it.
+	Documents store.Documents
 	// VPNKey is the certificate that /ping and /info show, by default that of
 	// the trust link.
 	VPNKey *cert.Certificate
@@ -148,7 +151,7 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.routes = make(map[string]route)
-	s.table = s.routeTable()
+	s.table = append(s.routeTable(), s.mobileRoutes()...)
 	if c.DSV {
 		soap := dsv.New(dsv.Options{REST: s.Handler(), MaxBody: c.Limits.Body})
 		s.table = append(s.table, route{path: dsv.Path, side: backend, serve: soap.ServeHTTP})
@@ -222,15 +225,25 @@ func (s *Server) Routes() []string {
 // there should be one.
 func (s *Server) Handler() http.Handler { return s.handler(true) }
 
+// find returns the route of a path. One that ends in a slash takes what stands
+// after it.
+func (s *Server) find(path string) (route, bool) {
+	r, ok := s.routes[path]
+	if !ok {
+		r, ok = s.routes[path[:strings.LastIndexByte(path, '/')+1]]
+	}
+	return r, ok
+}
+
 // handler serves all routes, or only those that the world may call.
 func (s *Server) handler(all bool) http.Handler {
 	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route, ok := s.routes[r.URL.Path]
+		route, ok := s.find(r.URL.Path)
 		if !ok || !all && route.side != anyone {
 			httpx.Text(w, http.StatusNotFound, "there is no such method")
 			return
 		}
-		r.Pattern = r.URL.Path // for the log
+		r.Pattern = route.path // for the log
 		if route.side == backend && !s.authorized(r) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="imzo"`)
 			httpx.Text(w, http.StatusUnauthorized, "backend.token is set: send it as Authorization: Bearer TOKEN")

@@ -28,6 +28,29 @@ const (
 	statusCA          = -25 // CA certificate not allowed (server 2)
 )
 
+// Status numbers of /frontend/mobile and /backend/mobile (guide 3.2.3), where
+// the same numbers mean other things than above. The guide says of -3, -10, -11
+// and -100 only that the log tells more; what they mean is ours.
+const (
+	statusMobileWaiting            = 2  // nothing was uploaded yet
+	statusMobileStore              = -1 // Redis cannot be reached
+	statusMobileNotFound           = -2 // no such DocumentID, or no more
+	statusMobileFrontendUnexpected = -9
+	statusMobileUploadRefused      = -10 // what was uploaded is not the signature
+
+	statusMobileWrongKind       = -3 // a log-in where a document is asked about, or the reverse
+	statusMobileFormat          = -4
+	statusMobileSignature       = -5
+	statusMobileCertificate     = -6
+	statusMobileValidity        = -7
+	statusMobileStatusUnknown   = -8
+	statusMobileTime            = -9
+	statusMobileNoTimestamp     = -10
+	statusMobileNotAllowed      = -11 // policy.allowed, ca.allowed
+	statusMobileDocumentDiffers = -99
+	statusMobileUnexpected      = -100
+)
+
 // Message names a sentence for people that goes with a status. Sites show it
 // as "status - message".
 type Message string
@@ -54,6 +77,15 @@ const (
 	MessageDocumentDiffers     Message = "documentDiffers"
 	MessageDocumentsDiffer     Message = "documentsDiffer"
 	MessageTimestampImpossible Message = "timestampImpossible"
+	MessageMobileWaiting       Message = "mobileWaiting"
+	MessageMobileStore         Message = "mobileStore"
+	MessageMobileNotFound      Message = "mobileNotFound"
+	MessageMobileUploadRefused Message = "mobileUploadRefused"
+	MessageMobileUploaded      Message = "mobileUploaded"
+	MessageMobileWrongKind     Message = "mobileWrongKind"
+	MessageMobileTime          Message = "mobileTime"
+	MessageMobileNoTimestamp   Message = "mobileNoTimestamp"
+	MessageMobileUnexpected    Message = "mobileUnexpected"
 )
 
 // outcome is a status with its message: what a reply says of a document.
@@ -82,6 +114,23 @@ var (
 	documentDiffers     = outcome{statusSignature, MessageDocumentDiffers}
 	documentsDiffer     = outcome{statusSignature, MessageDocumentsDiffer}
 	timestampImpossible = outcome{statusSignature, MessageTimestampImpossible}
+
+	mobileNotUploaded        = outcome{statusMobileWaiting, MessageMobileWaiting}
+	mobileStore              = outcome{statusMobileStore, MessageMobileStore}
+	mobileNotFound           = outcome{statusMobileNotFound, MessageMobileNotFound}
+	mobileFrontendUnexpected = outcome{statusMobileFrontendUnexpected, MessageMobileUnexpected}
+	mobileUploadRefused      = outcome{statusMobileUploadRefused, MessageMobileUploadRefused}
+	mobileUploadedBefore     = outcome{statusMobileUploadRefused, MessageMobileUploaded}
+	mobileWrongKind          = outcome{statusMobileWrongKind, MessageMobileWrongKind}
+	mobileFormat             = outcome{statusMobileFormat, MessageNotPKCS7}
+	mobileSignatureInvalid   = outcome{statusMobileSignature, MessageSignature}
+	mobileCertificateInvalid = outcome{statusMobileCertificate, MessageCertificate}
+	mobileCertificateTooOld  = outcome{statusMobileValidity, MessageValidity}
+	mobileStatusNotKnown     = outcome{statusMobileStatusUnknown, MessageStatusUnknown}
+	mobileOutsideWindow      = outcome{statusMobileTime, MessageMobileTime}
+	mobileNoTimestamp        = outcome{statusMobileNoTimestamp, MessageMobileNoTimestamp}
+	mobileDocumentDiffers    = outcome{statusMobileDocumentDiffers, MessageDocumentDiffers}
+	mobileUnexpected         = outcome{statusMobileUnexpected, MessageMobileUnexpected}
 )
 
 // meaning is what the failure of a check is called: as a check of a signer, as

@@ -90,3 +90,44 @@ type verifyView struct {
 	FailedSignerInfo *pkcs7info.Signer `json:"failedSignerInfo,omitempty"`
 	result
 }
+
+// mobileResult begins every reply of the mobile endpoints, whose samples have
+// no more than the status on success.
+type mobileResult struct {
+	Status    int    `json:"status"`
+	Message   string `json:"message,omitempty"`
+	Code      string `json:"code,omitempty"`
+	RequestID string `json:"requestId,omitempty"`
+}
+
+// mobileStartView is the reply of /frontend/mobile/auth, /sign and /upload on
+// success (guide 3.3, 3.4.2, 3.4.5). The spelling is the guide's.
+type mobileStartView struct {
+	Status     int     `json:"status"`
+	Message    *string `json:"message"` // always null
+	SiteID     string  `json:"siteId,omitempty"`
+	DocumentID string  `json:"documentId,omitempty"`
+	Challenge  string  `json:"challange,omitempty"`
+}
+
+// mobileView is the reply of /backend/mobile (guide 3.4.4, 3.4.6).
+type mobileView struct {
+	mobileResult
+	SubjectCertificateInfo *mobileCertificateView  `json:"subjectCertificateInfo,omitempty"`
+	VerificationInfo       *mobileVerificationView `json:"verificationInfo,omitempty"`
+	PKCS7Attached          []byte                  `json:"pkcs7Attached,omitempty"`
+}
+
+type mobileCertificateView struct {
+	SerialNumber string            `json:"serialNumber"`
+	X500Name     string            `json:"X500Name"`
+	SubjectName  map[string]string `json:"subjectName"`
+	ValidFrom    string            `json:"validFrom"`
+	ValidTo      string            `json:"validTo"`
+}
+
+type mobileVerificationView struct {
+	PolicyIdentifiers []string `json:"policyIdentifiers"`
+	SigningTime       string   `json:"signingTime,omitempty"`
+	TimestampedTime   string   `json:"timestampedTime"`
+}
