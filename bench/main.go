@@ -113,7 +113,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 	report := figures.Report{Started: time.Now(), Machine: machine(), Versions: []string{runtime.Version()}, Rounds: s.rounds}
 	if s.only != "server" {
-		comparisons, versions, err := crypto.Measure(ctx, crypto.Options{Dir: dir, Rounds: s.rounds, Slice: s.slice, WarmUp: 2 * time.Second, Log: log})
+		comparisons, versions, err := crypto.Measure(ctx, crypto.Options{Dir: dir, Rounds: s.rounds, Slice: s.slice, WarmUp: 4 * time.Second, Log: log})
 		if err != nil {
 			return err
 		}

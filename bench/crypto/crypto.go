@@ -10,6 +10,7 @@
 package crypto
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -122,10 +123,7 @@ func (b *bench) logf(format string, args ...any) {
 // prepare makes keys and documents, starts the peers, checks that they compute
 // what we do, and returns the figures.
 func (b *bench) prepare() ([]figure, error) {
-	content := make([]byte, largeMessage)
-	for i := range content {
-		content[i] = 1
-	}
+	content := bytes.Repeat([]byte{1}, largeMessage)
 	digest := gost341194.Sum256(content[:smallMessage])
 	b.keys = map[string]*subjectKey{}
 	for _, curve := range []string{"A", "B", "C"} {
@@ -256,6 +254,7 @@ func (b *bench) figures(content []byte, docs *documents, p256 *p256Key) []figure
 			b.asked(nameEngine, "verify-decoded A", none).labelled("key decoded"),
 			b.asked(nameBC, "verify A", none).labelled("key at hand"),
 			b.asked(nameBC, "verify-decoded A", figures.AtLeast(18)).labelled("key decoded"),
+			b.asked(nameBC, verifyJCA(content), none).labelled("JCA, key decoded"),
 			{peer: nameP256 + ", key at hand", subject: repeat(p256.verify), target: figures.AtLeast(1.3)},
 		}},
 		{"verify, CryptoPro-A, known key", ns, 0, verifyKnown, []beside{
@@ -289,6 +288,9 @@ func (b *bench) figures(content []byte, docs *documents, p256 *p256Key) []figure
 		}},
 	}
 }
+
+// verifyJCA asks for verification as programs in Java do it, from the message on.
+func verifyJCA(content []byte) string { return fmt.Sprintf("verify-jca A %x", content[:smallMessage]) }
 
 // repeat makes a subject of an operation. The clock is read once a batch, so
 // that it costs nothing.
@@ -382,7 +384,8 @@ func (b *bench) warmUp() error {
 		return nil
 	}
 	b.logf("BouncyCastle warms up")
-	for _, question := range []string{"verify A", "verify-decoded A", "sign A", fmt.Sprintf("hash %d", largeMessage), fmt.Sprintf("hash %d", smallMessage)} {
+	message := bytes.Repeat([]byte{1}, smallMessage)
+	for _, question := range []string{"verify A", "verify-decoded A", verifyJCA(message), "sign A", fmt.Sprintf("hash %d", largeMessage), fmt.Sprintf("hash %d", smallMessage)} {
 		if _, err := b.bc.measure(b.options.WarmUp, question); err != nil {
 			return err
 		}

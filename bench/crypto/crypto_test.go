@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -31,10 +32,11 @@ func TestMeasurementsAreRead(t *testing.T) {
 // Every question that Measure asks, for a moment each.
 var questions = []string{"verify A", "verify-decoded A", "verify B", "verify C", "sign A", "hash 65536", "hash 64"}
 
-func testPeer(t *testing.T, p *harness) {
+func testPeer(t *testing.T, p *harness, more ...string) {
 	t.Helper()
 	defer p.Close()
-	digest := gost341194.Sum256([]byte("message"))
+	message := bytes.Repeat([]byte{1}, smallMessage)
+	digest := gost341194.Sum256(message)
 	for _, curve := range []string{"A", "B", "C"} {
 		k, err := newSubjectKey(curve, digest)
 		if err != nil {
@@ -48,11 +50,11 @@ func testPeer(t *testing.T, p *harness) {
 			t.Errorf("curve %s: a wrong signature is taken", curve)
 		}
 	}
-	got, err := p.Ask("digest " + hex.EncodeToString([]byte("message")))
+	got, err := p.Ask("digest " + hex.EncodeToString(message))
 	if err != nil || got != hex.EncodeToString(digest[:]) {
 		t.Errorf("its digest is %s, %v; ours is %x", got, err, digest)
 	}
-	for _, q := range questions {
+	for _, q := range append(more, questions...) {
 		if ns, err := p.measure(instant, q); err != nil || ns < 100 {
 			t.Errorf("%s: %v ns, %v", q, ns, err)
 		}
@@ -70,7 +72,7 @@ func TestBouncyCastleComputesWhatWeDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testPeer(t, p)
+	testPeer(t, p, verifyJCA(bytes.Repeat([]byte{1}, smallMessage)))
 }
 
 func TestTheEngineComputesWhatWeDo(t *testing.T) {

@@ -3,7 +3,11 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
+import java.security.KeyFactory;
+import java.security.PublicKey;
 import java.security.SecureRandom;
+import java.security.Signature;
+import java.security.spec.X509EncodedKeySpec;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -18,8 +22,8 @@ import org.bouncycastle.util.encoders.Hex;
 
 /**
  * Measures BouncyCastle through its lightweight interface, without the cost of
- * the JCA. The questions and answers are those of engine.c; its head lists
- * them. Whoever asks warms it up by asking the same for a while first.
+ * the JCA, and verify-jca with it. The questions and answers are else those of
+ * engine.c; its head lists them. Whoever asks warms it up by asking the same for a while first.
  */
 public class BouncyCastle {
     static final class Key {
@@ -27,6 +31,7 @@ public class BouncyCastle {
         byte[] digest;
         BigInteger r;
         BigInteger s;
+        byte[] signature;
         AsymmetricKeyParameter publicKey;
         AsymmetricKeyParameter privateKey;
     }
@@ -35,6 +40,7 @@ public class BouncyCastle {
         boolean run() throws Exception;
     }
 
+    static final BouncyCastleProvider BC = new BouncyCastleProvider();
     static final SecureRandom RANDOM = new SecureRandom();
     static final Map<String, Key> KEYS = new HashMap<>();
 
@@ -78,6 +84,7 @@ public class BouncyCastle {
                 k.publicKey = PublicKeyFactory.createKey(k.spki);
                 k.privateKey = PrivateKeyFactory.createKey(Hex.decode(q[3]));
                 k.digest = Hex.decode(q[4]);
+                k.signature = Hex.decode(q[5]);
                 k.s = new BigInteger(q[5].substring(0, 64), 16);
                 k.r = new BigInteger(q[5].substring(64), 16);
                 KEYS.put(q[1], k);
@@ -94,6 +101,17 @@ public class BouncyCastle {
             case "verify-decoded": {
                 Key k = KEYS.get(q[1]);
                 return measure(q[2], () -> verify(k, PublicKeyFactory.createKey(k.spki)));
+            }
+            case "verify-jca": { // NAME MESSAGE MS, the message of DIGEST: as programs use it, hash and all
+                Key k = KEYS.get(q[1]);
+                byte[] message = Hex.decode(q[2]);
+                return measure(q[3], () -> {
+                    PublicKey key = KeyFactory.getInstance("ECGOST3410", BC).generatePublic(new X509EncodedKeySpec(k.spki));
+                    Signature signature = Signature.getInstance("GOST3411WITHECGOST3410", BC);
+                    signature.initVerify(key);
+                    signature.update(message);
+                    return signature.verify(k.signature);
+                });
             }
             case "sign": {
                 Key k = KEYS.get(q[1]);
@@ -125,7 +143,7 @@ public class BouncyCastle {
     public static void main(String[] args) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(System.out, true, "UTF-8");
-        out.println("BouncyCastle " + new BouncyCastleProvider().getVersionStr() + ", Java " + System.getProperty("java.version"));
+        out.println("BouncyCastle " + BC.getVersionStr() + ", Java " + System.getProperty("java.version"));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             String reply;
             try {

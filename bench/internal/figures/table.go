@@ -104,8 +104,8 @@ func ratioText(r float64) string {
 	switch {
 	case math.IsNaN(r) || math.IsInf(r, 0):
 		return "-"
-	case r >= 10:
-		return fmt.Sprintf("%.1fx", r)
+	case r >= 100:
+		return fmt.Sprintf("%.0fx", r)
 	}
 	return fmt.Sprintf("%.2fx", r)
 }
