@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X imzo/internal/cli.version=$(VERSION)
 
-.PHONY: all build release test race lint fuzz cover bench cross up clean
+.PHONY: all build release test race lint fuzz cover bench bench-timing bench-parts cross up clean
 
 all: lint test build
 
@@ -32,7 +32,13 @@ fuzz:             ## each fuzz target for FUZZTIME
 cover:            ## statement coverage of the libraries, at least 85 %
 	./scripts/cover.sh 85 ./gost/... ./pki/... ./verify/...
 
-bench:
+bench:            ## ours and the peers in one run, in one table; flags in BENCH, such as BENCH='-only crypto'
+	$(GO) run ./bench $(BENCH)
+
+bench-timing:     ## whether the time of private-key operations tells of keys; flags in BENCH
+	$(GO) run ./bench/timing $(BENCH)
+
+bench-parts:      ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem ./gost/... ./pki/... ./verify/... ./internal/eimzo/...
 
 cross:            ## the binary builds for every system we promise

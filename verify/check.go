@@ -1,6 +1,9 @@
 package verify
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // CheckName names one thing that must hold for a signature or a timestamp
 // token. The texts are stable: they stand in the JSON rendering.
@@ -41,21 +44,23 @@ const (
 	CheckUnsignedAttributes CheckName = "unsignedAttributes"
 )
 
-// SignerChecks returns the checks of a signer in their order.
-func SignerChecks() []CheckName {
-	return []CheckName{
+// The checks in their order.
+var (
+	signerChecks = [...]CheckName{
 		CheckSignerCertificate, CheckSignedAttributes, CheckDigest, CheckSignature, CheckSigningTime,
 		CheckPath, CheckBag, CheckKeyUsage, CheckValidity, CheckRevocation, CheckUnsignedAttributes,
 	}
-}
-
-// TimeStampChecks returns the checks of a timestamp token in their order.
-func TimeStampChecks() []CheckName {
-	return []CheckName{
+	timeStampChecks = [...]CheckName{
 		CheckFormat, CheckImprint, CheckSignerCertificate, CheckSignedAttributes, CheckDigest, CheckSignature,
 		CheckSigningTime, CheckPath, CheckBag, CheckKeyUsage, CheckValidity, CheckRevocation, CheckUnsignedAttributes,
 	}
-}
+)
+
+// SignerChecks returns the checks of a signer in their order.
+func SignerChecks() []CheckName { return slices.Clone(signerChecks[:]) }
+
+// TimeStampChecks returns the checks of a timestamp token in their order.
+func TimeStampChecks() []CheckName { return slices.Clone(timeStampChecks[:]) }
 
 // Result is what became of a check.
 type Result uint8

@@ -69,6 +69,15 @@
 // failure and a short report). 64 signers with a token each and 1000
 // certificates stay far below. Hashing the content comes on top.
 //
+// # Many documents
+//
+// A program that verifies many gives [Options].Certificates, so that the
+// certificates of CAs, services and users who come back are read and their
+// signatures checked once: no verdict depends on it, since times, trust and
+// revocation are judged with each document. With [Options].Compute it bounds
+// how much is computed at once, and with [Options].OmitContent it keeps a
+// large content from being copied.
+//
 // # What it does not do
 //
 // It does not fetch anything, knows no status numbers of E-IMZO, compares no

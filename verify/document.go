@@ -14,7 +14,8 @@ var ErrTwoContents = errors.New("content given twice, as it is and hashed")
 // that is too large for memory goes into [Options].HashedContent instead.
 //
 // The error is for what is not the document's fault: ctx ended, there are no
-// anchors ([ErrNoAnchors]), or two contents ([ErrTwoContents]). Whatever is wrong with the document, also that
+// anchors ([ErrNoAnchors]), two contents ([ErrTwoContents]), or Options.Compute
+// gave one. Whatever is wrong with the document, also that
 // it is no document at all, is in the [Report].
 func Document(ctx context.Context, document, content []byte, o Options) (*Report, error) {
 	e, err := Collect(ctx, document, content, o)
@@ -48,7 +49,17 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 		Anchors:  o.Anchors.Certificates(),
 		At:       now(),
 	}
-	e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.CheckSignature)
+	examineAll := func() {
+		e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.memory())
+		if !o.OmitContent {
+			e.facts.keepContent()
+		}
+	}
+	if o.Compute == nil {
+		examineAll()
+	} else if err := o.Compute(ctx, len(document)+len(content), examineAll); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -3,8 +3,11 @@ package verify
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -298,5 +301,98 @@ func TestDefaultClockIsTheSystems(t *testing.T) {
 	r := mustBeValid(t, mustSign(t, content(), cms.Options{}, signer), nil, o)
 	if d := r.At.Sub(w.Now); d < 0 || d > time.Minute {
 		t.Errorf("checked at %v", r.At)
+	}
+}
+
+// A report without its content tells its size and writes it all the same.
+func TestOmittedContentIsWrittenFromTheDocument(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	o := w.options()
+	o.OmitContent = true
+	for name, options := range map[string]cms.Options{"BER": {}, "DER": {DER: true}} {
+		r := mustBeValid(t, mustSign(t, content(), options, signerOf(w.user)), nil, o)
+		var out bytes.Buffer
+		if err := r.WriteContentTo(&out); err != nil || !bytes.Equal(out.Bytes(), content()) {
+			t.Errorf("%s: %d octets, %v", name, out.Len(), err)
+		}
+		if r.Content != nil || r.ContentSize() != len(content()) {
+			t.Errorf("%s: content of %d octets, size %d", name, len(r.Content), r.ContentSize())
+		}
+		whole := mustBeValid(t, mustSign(t, content(), options, signerOf(w.user)), nil, w.options())
+		if out.Reset(); whole.WriteContentTo(&out) != nil || !bytes.Equal(out.Bytes(), content()) || whole.ContentSize() != len(content()) {
+			t.Errorf("%s: %d octets", name, out.Len())
+		}
+		want, _ := json.Marshal(whole)
+		got, _ := json.Marshal(r)
+		if size := fmt.Sprintf(`"contentSize":%d`, len(content())); !strings.Contains(string(got), size) || !strings.Contains(string(want), size) {
+			t.Errorf("%s: %.300s", name, got)
+		}
+	}
+	detached := mustBeValid(t, mustSign(t, content(), cms.Options{Detached: true}, signerOf(w.user)), content(), o)
+	var out bytes.Buffer
+	if err := detached.WriteContentTo(&out); err != nil || out.Len() != 0 || detached.ContentSize() != -1 {
+		t.Errorf("detached: %v, %d octets, size %d", err, out.Len(), detached.ContentSize())
+	}
+	e, err := Collect(t.Context(), w.document(t), nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := e.Judge(o.Policy()); r.Content != nil || r.ContentSize() != len(content()) {
+		t.Error("the evidence has the content")
+	}
+	stored := Evidence{Document: e.Document, Anchors: e.Anchors, At: e.At, Statuses: e.Statuses}
+	if r := stored.Judge(o.Policy()); !bytes.Equal(r.Content, content()) {
+		t.Error("stored evidence has lost its content")
+	}
+}
+
+// No verdict depends on what is remembered: not on other trust, other times,
+// other documents.
+func TestVerdictsDoNotDependOnWhatIsRemembered(t *testing.T) {
+	w := newWorld(t, "ozdst")
+	other := newWorld(t, "ozdst")
+	plain := w.options()
+	plain.Revocation = w.good() // the responder's signatures differ
+	remembered := plain
+	remembered.Certificates = cert.NewCache(0)
+	docs := map[string][]byte{"plain": w.document(t), "stamped": w.stamped(t), "of strangers": other.stamped(t)}
+	cases := map[string]func(*Options){
+		"as it is":         func(*Options) {},
+		"other roots":      func(o *Options) { o.Anchors = other.Anchors() },
+		"both roots":       func(o *Options) { o.Anchors = cert.NewPool(w.Root.Cert, other.Root.Cert) },
+		"years later":      func(o *Options) { at := w.CA.Cert.NotAfter.Add(time.Hour); o.Now = func() time.Time { return at } },
+		"nobody to ask":    func(o *Options) { o.Revocation = nil },
+		"CAs asked about":  func(o *Options) { o.CheckCARevocation = true },
+		"strict, and now":  func(o *Options) { o.StrictRevocation, o.ValidNow = true, true },
+		"as it is, again":  func(*Options) {},
+		"without statuses": func(o *Options) { o.SkipRevocation = true },
+	}
+	for range 2 {
+		for name, mod := range cases {
+			for kind, doc := range docs {
+				with, without := remembered, plain
+				mod(&with)
+				mod(&without)
+				got, err := Document(t.Context(), doc, nil, with)
+				want, wantErr := Document(t.Context(), doc, nil, without)
+				if err != nil || wantErr != nil {
+					t.Fatal(err, wantErr)
+				}
+				a, _ := json.Marshal(got)
+				b, _ := json.Marshal(want)
+				if !bytes.Equal(a, b) {
+					t.Errorf("%s, %s:\n%s\nwithout a memory\n%s", kind, name, a, b)
+				}
+			}
+		}
+	}
+	if certificates, signatures := remembered.Certificates.Len(); certificates < 6 || signatures < 6 {
+		t.Errorf("%d certificates, %d signatures are remembered", certificates, signatures)
+	}
+	// What was good is refused at once when it is revoked.
+	remembered.Revocation = w.responder
+	w.responder.revoke(w.user.Cert, w.Now, 0)
+	if r, err := Document(t.Context(), docs["plain"], nil, remembered); err != nil || r.Valid() || r.FirstFailure().Check.Name != CheckRevocation {
+		t.Errorf("revoked meanwhile: %v", err)
 	}
 }

@@ -60,12 +60,28 @@ var (
 	errTokenBag        = fmt.Errorf("more than %d certificates in a timestamp token", maxTokenCertificates)
 )
 
+// memory is what is known from earlier documents. The zero memory is empty.
+type memory struct {
+	certificates *cert.Cache
+	check        func(child, issuer *cert.Certificate) error // nil: that of certificates
+}
+
+func (o Options) memory() memory { return memory{o.Certificates, o.CheckSignature} }
+
 // facts is what can be said about a document without asking anybody: it
 // depends on the document, the content, the anchors and the time only.
 type facts struct {
 	format  error
 	sd      *cms.SignedData
+	content []byte // of sd, unless it was omitted
 	signers []*signerFacts
+}
+
+// keepContent makes the content once, however often it is judged.
+func (f *facts) keepContent() {
+	if f.sd != nil {
+		f.content = f.sd.Content()
+	}
 }
 
 // signerFacts is what there is about one SignerInfo.
@@ -118,8 +134,9 @@ type examiner struct {
 	bag     *cert.Bag // of sd
 	anchors *cert.Pool
 	at      time.Time
+	known   *cert.Cache // may be nil
 	check   func(child, issuer *cert.Certificate) error
-	digests map[digestKey]digestResult
+	digests []digestResult // one of each key: there are few
 	room    *room
 }
 
@@ -178,14 +195,15 @@ type digestKey struct {
 }
 
 type digestResult struct {
+	digestKey
 	sum []byte
 	err error
 }
 
 // examine collects the facts. When ctx ends it leaves off, and what it returns
 // is of no use.
-func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time, check func(child, issuer *cert.Certificate) error) *facts {
-	sd, err := cms.Parse(what.document)
+func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time, known memory) *facts {
+	sd, err := cms.ParseWith(what.document, known.certificates)
 	if err != nil {
 		return &facts{format: err}
 	}
@@ -215,10 +233,10 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 		bag:     cert.NewBag(sd.Certificates...),
 		anchors: anchors,
 		at:      at,
-		digests: make(map[digestKey]digestResult),
 		room:    limits,
 	}
-	x.check = x.remember(check)
+	x.known = known.certificates
+	x.check = x.remember(known.check)
 	for _, si := range sd.SignerInfos {
 		if ctx.Err() != nil {
 			return f
@@ -236,7 +254,7 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 // in a document: all its paths share their upper part.
 func (x *examiner) remember(check func(child, issuer *cert.Certificate) error) func(child, issuer *cert.Certificate) error {
 	if check == nil {
-		check = (*cert.Certificate).CheckSignatureFrom
+		check = x.known.Check
 	}
 	done := make(map[pair]error)
 	return func(child, issuer *cert.Certificate) error {
@@ -345,15 +363,18 @@ func (x *examiner) verify(si *cms.SignerInfo, c *cert.Certificate, digest []byte
 // contentDigest computes each digest of the content once, not once a signer.
 func (x *examiner) contentDigest(si *cms.SignerInfo) ([]byte, error) {
 	key := digestKey{algorithm: si.DigestAlgorithm.OID, plain: si.RawSignedAttrs == nil}
-	d, ok := x.digests[key]
-	if !ok {
-		if x.hashed != nil {
-			d.sum, d.err = x.sd.HashedContentDigest(si, x.hashed)
-		} else {
-			d.sum, d.err = x.sd.ContentDigest(si, x.content)
+	for _, d := range x.digests {
+		if d.digestKey == key {
+			return d.sum, d.err
 		}
-		x.digests[key] = d
 	}
+	d := digestResult{digestKey: key}
+	if x.hashed != nil {
+		d.sum, d.err = x.sd.HashedContentDigest(si, x.hashed)
+	} else {
+		d.sum, d.err = x.sd.ContentDigest(si, x.content)
+	}
+	x.digests = append(x.digests, d)
 	return d.sum, d.err
 }
 
@@ -420,7 +441,7 @@ func (x *examiner) path(c *cert.Certificate, at time.Time, bags ...*cert.Bag) (*
 // checkBags checks all that rides along in the document, once all paths are known,
 // for every signer alike: whose a certificate is cannot be told.
 func (x *examiner) checkBags(f *facts) {
-	known := x.anchors.Certificates()
+	var known []*cert.Certificate
 	for _, s := range f.signers {
 		if s.chain.path != nil {
 			known = append(known, s.chain.path.Certificates...)
@@ -432,13 +453,34 @@ func (x *examiner) checkBags(f *facts) {
 	}
 }
 
-// checkBag checks the certificates and CRLs that a SignedData carries.
+// checkBag checks the certificates and CRLs that a SignedData carries; known
+// are those of validated paths.
 func (x *examiner) checkBag(known []*cert.Certificate) error {
-	bag := cert.NewBag(known...)
+	if x.nothingElse(known) {
+		return nil
+	}
+	bag := x.anchors.Bag(known...)
 	if err := x.bag.Check(bag, x.check, x.room.work); err != nil {
 		return err
 	}
 	return x.checkCRLs(bag)
+}
+
+// nothingElse tells whether nothing rides along but what is known, as in nearly
+// every document: the signer's chain and no CRLs. Of what is larger than that
+// it does not know.
+func (x *examiner) nothingElse(known []*cert.Certificate) bool {
+	const few = 64 // comparisons
+	certs := x.bag.Certificates()
+	if len(x.sd.CRLs) > 0 || len(certs)*len(known) > few {
+		return false
+	}
+	for _, c := range certs {
+		if !slices.ContainsFunc(known, c.Equal) && !x.anchors.Contains(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // shownChain lists the certificate and its issuers as far as the bags have

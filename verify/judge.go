@@ -28,7 +28,8 @@ func judge(f *facts, answers map[pair]answer, at time.Time, p Policy) *Report {
 	r := &Report{At: at, Format: f.format, RevocationSkipped: p.SkipRevocation}
 	if f.sd != nil {
 		r.Detached = f.sd.Detached()
-		r.Content = f.sd.Content()
+		r.Content = f.content
+		r.signedData = f.sd
 	}
 	if f.format != nil {
 		r.SubIndication = FormatFailure
@@ -39,12 +40,11 @@ func judge(f *facts, answers map[pair]answer, at time.Time, p Policy) *Report {
 	for _, s := range f.signers {
 		r.Signers = append(r.Signers, j.signer(s))
 	}
-	parts := make([]verdict, 0, len(r.Signers))
+	var v verdict
 	for _, s := range r.Signers {
-		parts = append(parts, verdict{s.Indication, s.SubIndication})
+		v = v.and(verdict{s.Indication, s.SubIndication})
 	}
-	v := worst(parts)
-	r.Indication, r.SubIndication = v.indication, v.sub
+	r.Indication, r.SubIndication = v.conclusion()
 	return r
 }
 
@@ -54,47 +54,53 @@ type judgement struct {
 	policy  Policy
 }
 
-// verdict is a main result with its reason.
+// verdict is a main result with its reason. The zero verdict is that of no
+// parts.
 type verdict struct {
 	indication Indication
 	sub        SubIndication
 }
 
+// and puts another part to a verdict. Passed is what has parts that all
+// passed, else the first TOTAL-FAILED counts, else the first with a reason: so
+// a status that cannot be had now does not hide what is wrong for good.
+func (v verdict) and(part verdict) verdict {
+	switch {
+	case v.indication == "":
+		return part
+	case part.indication == TotalPassed:
+		return v
+	case v.indication == TotalPassed,
+		v.indication != TotalFailed && part.indication == TotalFailed,
+		v.sub == "":
+		return part
+	}
+	return v
+}
+
+// conclusion is the verdict in the end: nothing is not passed.
+func (v verdict) conclusion() (Indication, SubIndication) {
+	if v.indication == "" {
+		return TotalIndeterminate, ""
+	}
+	return v.indication, v.sub
+}
+
 // conclude draws the verdict from checks: valid only when each one holds.
 func conclude(checks []Check) verdict {
-	var parts []verdict
+	var v verdict
 	for _, c := range checks {
 		switch {
 		case c.holds():
-			parts = append(parts, verdict{indication: TotalPassed})
+			v = v.and(verdict{indication: TotalPassed})
 		case c.broken():
-			parts = append(parts, verdict{c.SubIndication.Indication(), c.SubIndication})
+			v = v.and(verdict{c.SubIndication.Indication(), c.SubIndication})
 		default:
 			// A consequence of another check, which tells the reason.
-			parts = append(parts, verdict{indication: TotalIndeterminate})
+			v = v.and(verdict{indication: TotalIndeterminate})
 		}
 	}
-	return worst(parts)
-}
-
-// worst puts verdicts together: passed when there are some and all passed,
-// else the first TOTAL-FAILED, else the first with a reason. So a status that
-// cannot be had now does not hide what is wrong for good.
-func worst(parts []verdict) verdict {
-	if len(parts) == 0 {
-		return verdict{indication: TotalIndeterminate}
-	}
-	out := verdict{indication: TotalPassed}
-	for _, v := range parts {
-		switch {
-		case v.indication == TotalPassed:
-		case out.indication == TotalPassed,
-			out.indication != TotalFailed && v.indication == TotalFailed,
-			out.sub == "":
-			out = v
-		}
-	}
-	return out
+	return v
 }
 
 func (j judgement) signer(f *signerFacts) *Signer {
@@ -123,7 +129,7 @@ func (j judgement) signer(f *signerFacts) *Signer {
 		s.TimeStamp = s.TimeStamps[max(f.best, 0)]
 	}
 
-	s.Checks = signatureChecks(f.identity)
+	s.Checks = append(make([]Check, 0, len(signerChecks)), signatureChecks(f.identity)...)
 	if c := f.identity.certificate; c != nil {
 		revocation := j.revocation(f.chain, f.proof(s), signerSpared)
 		s.Revocation, s.CARevocation = revocation.leaf, revocation.ca
@@ -137,14 +143,13 @@ func (j judgement) signer(f *signerFacts) *Signer {
 		)
 	}
 	s.Checks = append(s.Checks, checkOr(CheckUnsignedAttributes, SigConstraintsFailure, f.unsigned.err))
-	s.Checks = complete(s.Checks, SignerChecks())
+	s.Checks = complete(s.Checks, signerChecks[:])
 
-	parts := []verdict{conclude(s.Checks)}
+	v := conclude(s.Checks)
 	for _, t := range s.TimeStamps {
-		parts = append(parts, verdict{t.Indication, t.SubIndication})
+		v = v.and(verdict{t.Indication, t.SubIndication})
 	}
-	v := worst(parts)
-	s.Indication, s.SubIndication = v.indication, v.sub
+	s.Indication, s.SubIndication = v.conclusion()
 	return s
 }
 
@@ -179,10 +184,11 @@ func (f *signerFacts) proof(s *Signer) proof {
 func (j judgement) timeStamp(f *tokenFacts) *TimeStamp {
 	t := &TimeStamp{Token: f.token, UnsignedAttributes: f.unsigned.ignored}
 	if f.token == nil {
-		t.Checks = complete([]Check{failed(CheckFormat, FormatFailure, f.formatErr)}, TimeStampChecks())
+		t.Checks = complete([]Check{failed(CheckFormat, FormatFailure, f.formatErr)}, timeStampChecks[:])
 	} else {
 		t.Certificate, t.Chain, t.Path = f.identity.shown(), f.chain.shown, f.chain.path
-		t.Checks = append([]Check{passed(CheckFormat), checkOr(CheckImprint, HashFailure, f.imprintErr)}, signatureChecks(f.identity)...)
+		t.Checks = append(make([]Check, 0, len(timeStampChecks)), passed(CheckFormat), checkOr(CheckImprint, HashFailure, f.imprintErr))
+		t.Checks = append(t.Checks, signatureChecks(f.identity)...)
 		if c := f.identity.certificate; c != nil {
 			date := f.token.Info.GenTime
 			// A token proves its own time.
@@ -198,15 +204,17 @@ func (j judgement) timeStamp(f *tokenFacts) *TimeStamp {
 			)
 		}
 		t.Checks = append(t.Checks, checkOr(CheckUnsignedAttributes, SigConstraintsFailure, f.unsigned.err))
-		t.Checks = complete(t.Checks, TimeStampChecks())
+		t.Checks = complete(t.Checks, timeStampChecks[:])
 	}
-	v := conclude(t.Checks)
-	t.Indication, t.SubIndication = v.indication, v.sub
+	t.Indication, t.SubIndication = conclude(t.Checks).conclusion()
 	return t
 }
 
 // complete puts the checks in order and adds those that were not made.
 func complete(checks []Check, names []CheckName) []Check {
+	if slices.EqualFunc(checks, names, func(c Check, name CheckName) bool { return c.Name == name }) {
+		return checks
+	}
 	out := make([]Check, 0, len(names))
 	for _, name := range names {
 		out = append(out, find(checks, name))
@@ -217,13 +225,13 @@ func complete(checks []Check, names []CheckName) []Check {
 // signatureChecks tells from how far the verification of a signature came
 // which of its checks passed.
 func signatureChecks(id identity) []Check {
-	names := []CheckName{CheckSignerCertificate, CheckSignedAttributes, CheckDigest, CheckSignature}
-	var out []Check
+	names := [...]CheckName{CheckSignerCertificate, CheckSignedAttributes, CheckDigest, CheckSignature}
+	out := make([]Check, 0, len(names))
 	bad := len(names)
 	var check Check
 	if id.err != nil {
 		check = signatureFailure(id.err)
-		bad = slices.Index(names, check.Name)
+		bad = slices.Index(names[:], check.Name)
 	}
 	for i, name := range names {
 		switch {

@@ -63,6 +63,9 @@ type Options struct {
 	// that a signer uses and that is missing in it fails the signer, as does
 	// Ed25519 without signed attributes, which needs the content itself.
 	HashedContent *cms.HashedContent
+	// OmitContent leaves Report.Content out, which in a BER document is a
+	// copy of all its segments: Report.WriteContentTo does without.
+	OmitContent bool
 	// SkipRevocation leaves revocation out. The report says so.
 	SkipRevocation bool
 	// CheckCARevocation asks for the status of the CA certificates of each
@@ -74,13 +77,21 @@ type Options struct {
 	// ValidNow wants the signer's certificate to be valid at the time of the
 	// check as well as at the signing date: for a log-in, which is of now.
 	ValidNow bool
+	// Compute, when set, runs all that takes computing, so that who verifies
+	// much can bound how much of it goes on at once; revocation is asked about
+	// outside of it. It is given the octets of document and content, and calls
+	// work once, or returns an error without having called it.
+	Compute func(ctx context.Context, octets int, work func()) error
 	// Now is the clock; nil means time.Now. It is read once.
 	Now func() time.Time
 	// ClockSkew is how far a timestamp or a status may lie in the future;
 	// zero means five minutes.
 	ClockSkew time.Duration
+	// Certificates remembers certificates and their signatures from one
+	// document to the next. It may be nil. No verdict depends on it.
+	Certificates *cert.Cache
 	// CheckSignature replaces the check of certificate signatures, for a
-	// cache; nil means cert.Certificate.CheckSignatureFrom. It must return
+	// cache of another kind; nil means that of Certificates. It must return
 	// nil only for a pair whose signature verifies.
 	CheckSignature func(child, issuer *cert.Certificate) error
 }

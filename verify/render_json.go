@@ -120,8 +120,7 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	if r.Format != nil {
 		v.Format = r.Format.Error()
 	}
-	if r.Content != nil {
-		size := len(r.Content)
+	if size := r.ContentSize(); size >= 0 {
 		v.ContentSize = &size
 	}
 	for _, s := range r.Signers {

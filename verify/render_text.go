@@ -23,8 +23,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	switch {
 	case r.Detached:
 		t.line(0, "content: detached")
-	case r.Content != nil:
-		t.line(0, "content: %d octets", len(r.Content))
+	case r.ContentSize() >= 0:
+		t.line(0, "content: %d octets", r.ContentSize())
 	}
 	t.line(0, "checked: %s", stamp(r.At))
 	if r.RevocationSkipped {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"imzo/pki/alg"
@@ -28,12 +29,39 @@ type Report struct {
 	// Detached tells that the content was given apart.
 	Detached bool
 	// Content is the content inside the document, whether its signatures are
-	// valid or not; nil when detached.
+	// valid or not; nil when detached, and with Options.OmitContent.
 	Content []byte
 	// RevocationSkipped tells that the options left revocation out.
 	RevocationSkipped bool
 	// Signers is in the order of the document.
 	Signers []*Signer
+
+	signedData *cms.SignedData // nil when it could not be read
+}
+
+// ContentSize returns the octets of the content inside the document, -1 when
+// there is none.
+func (r *Report) ContentSize() int {
+	switch {
+	case r.Content != nil:
+		return len(r.Content)
+	case r.signedData != nil:
+		return r.signedData.ContentSize()
+	}
+	return -1
+}
+
+// WriteContentTo writes the content inside the document to w, in the pieces
+// that the document has it in. Without one it writes nothing.
+func (r *Report) WriteContentTo(w io.Writer) error {
+	switch {
+	case r.ContentSize() < 0:
+		return nil
+	case r.Content != nil:
+		_, err := w.Write(r.Content)
+		return err
+	}
+	return r.signedData.WriteContentTo(w)
 }
 
 // DateSource tells where a signing date is from.

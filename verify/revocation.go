@@ -96,6 +96,10 @@ func ask(ctx context.Context, source RevocationSource, questions []question) []a
 		}
 		return answers
 	}
+	if len(questions) == 1 {
+		answers[0] = askOne(ctx, source, questions[0]) // most documents: no need of a goroutine
+		return answers
+	}
 	slots := make(chan struct{}, maxParallel)
 	var wg sync.WaitGroup
 	for i, q := range questions {
@@ -110,7 +114,8 @@ func ask(ctx context.Context, source RevocationSource, questions []question) []a
 }
 
 // askOne turns a panic of the source into an unknown status: on a goroutine
-// of its own nothing else would keep it from ending the process.
+// of its own nothing else would keep it from ending the process, and alone it
+// should be no different.
 func askOne(ctx context.Context, source RevocationSource, q question) (a answer) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -52,7 +52,7 @@ func (x *examiner) tokens(s *signerFacts) {
 
 // token examines one token of the signer's signature.
 func (x *examiner) token(raw []byte, si *cms.SignerInfo) *tokenFacts {
-	token, err := tsp.ParseToken(raw)
+	token, err := tsp.ParseTokenWith(raw, x.known)
 	if err == nil && len(token.SignedData.SignerInfos) != 1 {
 		err = fmt.Errorf("%w, not %d", errTokenSigners, len(token.SignedData.SignerInfos))
 	}
@@ -69,13 +69,13 @@ func (x *examiner) token(raw []byte, si *cms.SignerInfo) *tokenFacts {
 	sd := token.SignedData
 	inner := *x // shares what is left, and the signatures that are checked
 	inner.sd, inner.content, inner.hashed = sd, nil, nil
-	inner.bag, inner.digests = cert.NewBag(sd.Certificates...), make(map[digestKey]digestResult)
+	inner.bag, inner.digests = cert.NewBag(sd.Certificates...), nil
 	t.identity = inner.identify(sd.SignerInfos[0])
 	if t.identity.err == nil && !namesCertificate(sd.SignerInfos[0]) {
 		t.identity = identity{named: t.identity.named, err: errTokenSigner}
 	}
 	t.unsigned = examineToken(sd.SignerInfos[0])
-	known := x.anchors.Certificates()
+	var known []*cert.Certificate
 	if c := t.identity.certificate; c != nil {
 		t.purposeErr = tsp.CheckCertificate(c)
 		// Authorities may leave the CA out of the token when the document has

@@ -88,7 +88,7 @@ func Parse(text string) (Code, error) {
 	if strings.Contains(text, ":") {
 		u, err := url.Parse(text)
 		if err != nil || !strings.EqualFold(u.Scheme, linkScheme) || !strings.EqualFold(u.Host, linkHost) {
-			return Code{}, fmt.Errorf("%w: a link that is not %s://%s?%s=...", ErrCode, linkScheme, linkHost, parameter)
+			return Code{}, fmt.Errorf("%w: a link, but not %s://%s?%s=CODE", ErrCode, linkScheme, linkHost, parameter)
 		}
 		text = u.Query().Get(parameter)
 	}

@@ -30,3 +30,17 @@ func ExampleNew_hmac() {
 	fmt.Println(len(m.Sum(nil)))
 	// Output: 32
 }
+
+// Documents that wait together are hashed together.
+func ExampleSumMany() {
+	documents := [][]byte{[]byte("abc"), []byte("some document"), nil}
+	digests := make([][gost341194.Size]byte, len(documents))
+	gost341194.SumMany(digests, documents)
+	for _, d := range digests {
+		fmt.Printf("%x\n", d[:8])
+	}
+	// Output:
+	// b285056dbf18d739
+	// 3369cd520c8e5565
+	// 981e5f3ca30c8414
+}

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"math/big"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,8 @@ func TestHashVectors(t *testing.T) {
 	if len(f.Hash) < 40 {
 		t.Fatalf("only %d vectors", len(f.Hash))
 	}
+	var messages [][]byte
+	var digests []string
 	for i, v := range f.Hash {
 		msg := unhex(t, v.Hex)
 		if v.Text != nil {
@@ -74,36 +77,54 @@ func TestHashVectors(t *testing.T) {
 		if v.Repeat > 0 {
 			msg = []byte(strings.Repeat(v.RepeatText, v.Repeat))
 		}
-		h := constructor(t, v.SBox)()
-		newSource(t).write(t, h, msg)
-		if got := hex.EncodeToString(h.Sum(nil)); got != v.Digest {
-			t.Errorf("%d (%s), %d bytes: %s, want %s", i, v.Source, len(msg), got, v.Digest)
+		for _, p := range paths() {
+			h := on(p, constructor(t, v.SBox)())
+			newSource(t).write(t, h, msg)
+			if got := hex.EncodeToString(h.Sum(nil)); got != v.Digest {
+				t.Errorf("%d (%s), %s, %d bytes: %s, want %s", i, v.Source, p, len(msg), got, v.Digest)
+			}
 		}
 		if v.SBox == "cryptopro" {
 			if got := Sum256(msg); hex.EncodeToString(got[:]) != v.Digest {
 				t.Errorf("%d (%s): Sum256 is %x, want %s", i, v.Source, got, v.Digest)
 			}
+			messages, digests = append(messages, msg), append(digests, v.Digest)
+		}
+	}
+	many := make([][Size]byte, len(messages))
+	SumMany(many, messages)
+	for i, want := range digests {
+		if got := hex.EncodeToString(many[i][:]); got != want {
+			t.Errorf("SumMany, %d bytes: %s, want %s", len(messages[i]), got, want)
 		}
 	}
 }
 
 func TestHMACVectors(t *testing.T) {
 	for _, v := range vectors(t).HMAC {
-		m := hmac.New(constructor(t, v.SBox), unhex(t, v.Key))
-		if _, err := m.Write(unhex(t, v.Message)); err != nil {
-			t.Fatal(err)
-		}
-		if got := hex.EncodeToString(m.Sum(nil)); got != v.MAC {
-			t.Errorf("%s: %s, want %s", v.Source, got, v.MAC)
+		for _, p := range paths() {
+			m := hmac.New(func() hash.Hash { return on(p, constructor(t, v.SBox)()) }, unhex(t, v.Key))
+			if _, err := m.Write(unhex(t, v.Message)); err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(m.Sum(nil)); got != v.MAC {
+				t.Errorf("%s, %s: %s, want %s", v.Source, p, got, v.MAC)
+			}
 		}
 	}
 }
 
 func TestPBKDF2Vectors(t *testing.T) {
 	for _, v := range vectors(t).PBKDF2 {
-		got, err := pbkdf2.Key(constructor(t, v.SBox), v.Password, unhex(t, v.Salt), v.Iterations, Size)
-		if err != nil || hex.EncodeToString(got) != v.Key {
-			t.Errorf("%s, %d iterations: %x, %v, want %s", v.Source, v.Iterations, got, err, v.Key)
+		for _, p := range paths() {
+			if v.Iterations > 10_000 && p != publicPath {
+				continue // minutes, for what the other vectors test as well
+			}
+			h := func() hash.Hash { return on(p, constructor(t, v.SBox)()) }
+			got, err := pbkdf2.Key(h, v.Password, unhex(t, v.Salt), v.Iterations, Size)
+			if err != nil || hex.EncodeToString(got) != v.Key {
+				t.Errorf("%s, %s, %d iterations: %x, %v, want %s", v.Source, p, v.Iterations, got, err, v.Key)
+			}
 		}
 	}
 }
@@ -112,18 +133,17 @@ func TestHashAgreesWithTheTextbook(t *testing.T) {
 	r := newSource(t)
 	for i := range 400 {
 		s, msg := r.sbox(), r.bytes(min(r.length(i), 1500))
-		h := NewWithSBox(s)
-		r.write(t, h, msg)
 		want := textbookHash(t, s, make([]byte, 32), new(big.Int), new(big.Int), msg)
-		if got := h.Sum(nil); !bytes.Equal(got, want) {
-			t.Fatalf("S-box %x, message %x: %x, want %x", s.Rows(), msg, got, want)
+		for _, p := range paths() {
+			h := on(p, NewWithSBox(s))
+			r.write(t, h, msg)
+			if got := h.Sum(nil); !bytes.Equal(got, want) {
+				t.Fatalf("%s, S-box %x, message %x: %x, want %x", p, s.Rows(), msg, got, want)
+			}
 		}
 	}
 }
 
-// TestLengthAndSumCarryAcrossWords starts from states no test could reach by
-// writing: lengths of 2^61 bytes and more, whose count of bits leaves the
-// lowest 64-bit word, and sums about to overflow 256 bits.
 func TestConstantTimeHashIsTheSameWithoutTables(t *testing.T) {
 	r := newSource(t)
 	for i := range 300 {
@@ -147,41 +167,37 @@ func TestConstantTimeHashIsTheSameWithoutTables(t *testing.T) {
 			t.Fatalf("after Reset: %x", h.Sum(nil))
 		}
 		for _, h := range []hash.Hash{h, next, clone} {
-			if h.(*state).t != nil {
-				t.Fatal("hash got tables")
+			if p := h.(*state).path; p != secretPath || !slices.Contains(constantTime, p) {
+				t.Fatalf("the hash went by %s, whose time may tell the message", p)
 			}
 		}
 	}
 }
 
+// TestLengthAndSumCarryAcrossWords starts from states no test could reach by
+// writing: lengths of 2^61 bytes and more, whose count of bits leaves the
+// lowest 64-bit word, and sums about to overflow 256 bits.
 func TestLengthAndSumCarryAcrossWords(t *testing.T) {
 	r := newSource(t)
 	s := gost28147.SBoxHashCryptoPro()
 	ones := ^uint64(0)
-	for _, length := range []uint64{1 << 40, 1<<61 - 32, 1 << 61, 3 << 61, ones - 31 - 64} {
+	for _, length := range []uint64{1 << 40, 1<<61 - 32, 1 << 61, 3 << 61, ones - 31 - 128} {
 		for _, sum := range []words{{}, {ones, ones, ones, ones}, {ones, 0, ones, 0}, {0, 0, 0, ones}} {
 			h := words{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
-			d := &state{sbox: s, t: cryptoProTables, h: h, sum: sum, length: length &^ 31}
-			msg := bytes.Repeat([]byte{0xff}, 50)
-			if _, err := d.Write(msg); err != nil {
-				t.Fatal(err)
-			}
-			want := textbookHash(t, s, h.bytes(), number(sum.bytes()), new(big.Int).SetUint64(length&^31), msg)
-			if got := d.Sum(nil); !bytes.Equal(got, want) {
-				t.Errorf("length %d, sum %x: %x, want %x", length, sum, got, want)
+			msg := bytes.Repeat([]byte{0xff}, 114)
+			hb, sb := h.bytes(), sum.bytes()
+			want := textbookHash(t, s, hb[:], number(sb[:]), new(big.Int).SetUint64(length&^31), msg)
+			for _, p := range paths() {
+				d := &state{sbox: s, t: cryptoProTables, path: p, h: h, sum: sum, length: length &^ 31}
+				if _, err := d.Write(msg); err != nil {
+					t.Fatal(err)
+				}
+				if got := d.Sum(nil); !bytes.Equal(got, want) {
+					t.Errorf("%s, length %d, sum %x: %x, want %x", p, length, sum, got, want)
+				}
 			}
 		}
 	}
-}
-
-func (w words) bytes() []byte {
-	var b []byte
-	for _, x := range w {
-		for i := range 8 {
-			b = append(b, byte(x>>(8*i)))
-		}
-	}
-	return b
 }
 
 func TestPsi4IsPsiFourTimes(t *testing.T) {
@@ -189,8 +205,24 @@ func TestPsi4IsPsiFourTimes(t *testing.T) {
 	for range 1000 {
 		a := words{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
 		b := a
-		a.psi4()
-		for range 4 {
+		n := r.IntN(20)
+		a.psi4(n)
+		for range 4 * n {
+			b.psi()
+		}
+		if a != b {
+			t.Fatalf("psi4 %d times: %016x, want %016x", n, a, b)
+		}
+	}
+}
+
+func TestPsi60IsPsiSixtyTimes(t *testing.T) {
+	r := newSource(t)
+	for range 1000 {
+		a := words{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
+		b := a
+		a.psi60()
+		for range 60 {
 			b.psi()
 		}
 		if a != b {
@@ -270,16 +302,21 @@ func TestCloneGoesOnAlone(t *testing.T) {
 
 func TestHashingAllocatesNothing(t *testing.T) {
 	msg := make([]byte, 10_000)
-	h := New()
-	out := make([]byte, 0, Size)
-	if n := testing.AllocsPerRun(20, func() {
-		h.Reset()
-		if _, err := h.Write(msg); err != nil {
-			t.Fatal(err)
+	for _, p := range paths() {
+		if p == goNibbles {
+			continue // its cipher has its keys on the heap
 		}
-		out = h.Sum(out[:0])
-	}); n != 0 {
-		t.Errorf("Write and Sum allocate %v times", n)
+		h := on(p, New())
+		out := make([]byte, 0, Size)
+		if n := testing.AllocsPerRun(20, func() {
+			h.Reset()
+			if _, err := h.Write(msg); err != nil {
+				t.Fatal(err)
+			}
+			out = h.Sum(out[:0])
+		}); n != 0 {
+			t.Errorf("%s: Write and Sum allocate %v times", p, n)
+		}
 	}
 	if n := testing.AllocsPerRun(20, func() { Sum256(msg) }); n != 0 {
 		t.Errorf("Sum256 allocates %v times", n)
@@ -306,23 +343,19 @@ func FuzzUnevenWritesEqualOneWrite(f *testing.F) {
 }
 
 func BenchmarkHash(b *testing.B) {
-	for _, n := range []int{64, 1 << 10, 16 << 20} {
-		b.Run(fmt.Sprintf("%dB", n), func(b *testing.B) {
-			msg := make([]byte, n)
-			b.SetBytes(int64(n))
-			b.ReportAllocs()
-			for b.Loop() {
-				Sum256(msg)
-			}
-		})
-	}
-}
-
-func BenchmarkStep(b *testing.B) {
-	var h, m words
-	b.SetBytes(BlockSize)
-	for b.Loop() {
-		cryptoProTables.step(&h, &m)
+	for _, n := range []int{64, 1 << 10, 1 << 20} {
+		msg := make([]byte, n)
+		for _, p := range paths() {
+			b.Run(fmt.Sprintf("%s/%dB", p, n), func(b *testing.B) {
+				b.SetBytes(int64(n))
+				b.ReportAllocs()
+				for b.Loop() {
+					d := state{sbox: gost28147.SBoxHashCryptoPro(), t: cryptoProTables, path: p}
+					d.write(msg)
+					d.digest()
+				}
+			})
+		}
 	}
 }
 

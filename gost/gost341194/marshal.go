@@ -64,7 +64,7 @@ func (d *state) UnmarshalBinary(b []byte) error {
 	}
 	b = b[packedSBox:]
 
-	s := state{sbox: d.sbox, t: d.t}
+	s := state{sbox: d.sbox, t: d.t, path: d.path}
 	for i := range s.h {
 		s.h[i] = binary.LittleEndian.Uint64(b[8*i:])
 		s.sum[i] = binary.LittleEndian.Uint64(b[Size+8*i:])

@@ -1,15 +1,46 @@
 package gost341194
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // words is a 256-bit value as 64-bit words, the least significant first. The
 // standard prints such values with the most significant digit first; in bytes
 // they are little-endian.
 type words [4]uint64
 
+// wordsOf returns the value of 32 bytes.
+func wordsOf(b []byte) words {
+	return words{
+		binary.LittleEndian.Uint64(b[0:]),
+		binary.LittleEndian.Uint64(b[8:]),
+		binary.LittleEndian.Uint64(b[16:]),
+		binary.LittleEndian.Uint64(b[24:]),
+	}
+}
+
+func (w words) bytes() (b [Size]byte) {
+	for i, x := range w {
+		binary.LittleEndian.PutUint64(b[8*i:], x)
+	}
+	return b
+}
+
+// add adds m to w as numbers modulo 2^256.
+func (w *words) add(m *words) {
+	var carry uint64
+	for i := range w {
+		w[i], carry = bits.Add64(w[i], m[i], carry)
+	}
+}
+
 // c3 is the constant C3 of RFC 5831 section 5.1; C2 and C4 are zero.
 var c3 = words{0xff00ff00ff00ff00, 0x00ff00ff00ff00ff, 0xff0000ff00ffff00, 0xff00ffff000000ff}
 
 // step is the step hash function H <- f(H, M) of RFC 5831 section 5.
-func (t *tables) step(h, m *words) {
+func (d *state) step(m *words) {
+	h := &d.h
 	var k keys
 	u, v := *h, *m
 	k.set(0, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
@@ -27,12 +58,10 @@ func (t *tables) step(h, m *words) {
 		k.set(i, u[0]^v[0], u[1]^v[1], u[2]^v[2], u[3]^v[3])
 	}
 
-	s := words(t.encrypt(&k, (*[4]uint64)(h)))
+	s := d.cipher(&k)
 
 	// The shuffle psi^61(H + psi(M + psi^12(S))), section 5.3.
-	for range 3 {
-		s.psi4()
-	}
+	s.psi4(3)
 	s[0] ^= m[0]
 	s[1] ^= m[1]
 	s[2] ^= m[2]
@@ -43,9 +72,7 @@ func (t *tables) step(h, m *words) {
 	s[2] ^= h[2]
 	s[3] ^= h[3]
 	s.psi()
-	for range 15 {
-		s.psi4()
-	}
+	s.psi60()
 	*h = s
 }
 
@@ -81,22 +108,58 @@ func (s *words) psi() {
 	s[3] = s[3]>>16 | y<<48
 }
 
-// psi4 is psi four times: four 16-bit values leave below and four enter at
-// the top. Value n of the new ones is
+// psi4 is psi four times, and that n times: four 16-bit values leave below
+// and four enter at the top. Value n of the new ones is
 //
 //	y[n] + y[n+1] + y[n+2] + y[n+3] + y[n+12] + y[n+15]
 //
 // where y[n+15] is the one made just before it. All but that last term come
 // from s and are summed in parallel; adding the last is a running sum.
-func (s *words) psi4() {
-	lo, hi := s[0], s[1]
-	// Down: y[n..n+3] within lo; up: what of them is in hi.
-	down := lo ^ lo>>16
-	down ^= down >> 32
-	up := hi<<16 ^ hi<<32 ^ hi<<48
-	x := down ^ up ^ s[3]
-	x ^= x << 16
-	x ^= x << 32
-	x ^= (s[3] >> 48) * 0x0001000100010001 // one copy for each of the four
-	s[0], s[1], s[2], s[3] = s[1], s[2], s[3], x
+func (s *words) psi4(n int) {
+	s0, s1, s2, s3 := s[0], s[1], s[2], s[3] // keeps them in registers
+	for range n {
+		// Down: y[n..n+3] within s0; up: what of them is in s1.
+		down := s0 ^ s0>>16
+		down ^= down >> 32
+		up := s1<<16 ^ s1<<32 ^ s1<<48
+		x := down ^ up ^ s3
+		x ^= x << 16
+		x ^= x << 32
+		x ^= (s3 >> 48) * 0x0001000100010001 // one copy for each of the four
+		s0, s1, s2, s3 = s1, s2, s3, x
+	}
+	*s = words{s0, s1, s2, s3}
+}
+
+// psi60 is psi sixty times. The 16-bit values of the argument, with those that
+// psi makes of them behind, are the sequence
+//
+//	y[n+16] = y[n] + y[n+1] + y[n+2] + y[n+3] + y[n+12] + y[n+15]
+//
+// Squaring its polynomial doubles the distances: the same sum of pairs of
+// values gives the pair 32 behind, that of fours the four 64 behind, with less
+// work. Four values are a word.
+func (s *words) psi60() {
+	a0, a1, a2, a3 := s[0], s[1], s[2], s[3]
+	s.psi4(4)
+	b0, b1, b2, b3 := s[0], s[1], s[2], s[3]
+	c0 := pairs(a0, a1, a2, b2, b3)
+	c1 := pairs(a1, a2, a3, b3, c0)
+	c2 := pairs(a2, a3, b0, c0, c1)
+	c3 := pairs(a3, b0, b1, c1, c2)
+	d0 := pairs(b0, b1, b2, c2, c3)
+	d1 := pairs(b1, b2, b3, c3, d0)
+	d2 := pairs(b2, b3, c0, d0, d1)
+	d3 := pairs(b3, c0, c1, d1, d2)
+	e0 := a0 ^ a1 ^ a2 ^ a3 ^ d0 ^ d3
+	e1 := a1 ^ a2 ^ a3 ^ b0 ^ d1 ^ e0
+	e2 := a2 ^ a3 ^ b0 ^ b1 ^ d2 ^ e1
+	*s = words{d3, e0, e1, e2}
+}
+
+// pairs returns the word of two pairs behind the words x, y, z, 8 to 6 words
+// before it, and v, w, the last but one and the last.
+func pairs(x, y, z, v, w uint64) uint64 {
+	p := x ^ y ^ v ^ (x>>32 | y<<32) ^ (y>>32 | z<<32) ^ w>>32
+	return p ^ p<<32 // the second pair adds the first
 }

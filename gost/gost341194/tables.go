@@ -7,18 +7,28 @@ import (
 	"imzo/gost/gost28147"
 )
 
-// tables is an S-box prepared for speed: table i gives for byte i of a word
-// the substitution of its two nibbles, already at its place and rotated left
-// by eleven bits, so that a round of the cipher is four look-ups.
-type tables [4][256]uint32
+// tables is an S-box prepared for speed. The assembly knows its layout.
+type tables struct {
+	// bytes[i] gives for byte i of a word the substitution of its two nibbles,
+	// already at its place and rotated left by eleven bits, so that a round of
+	// the cipher is four look-ups.
+	bytes [4][256]uint32
+	// nibbles are the boxes of the four lower and, shifted up, of the four
+	// upper nibbles of a word's bytes.
+	nibbles [2][4][16]byte
+}
 
 func expand(s *gost28147.SBox) *tables {
 	rows := s.Rows()
 	t := new(tables)
-	for i := range t {
-		for b := range t[i] {
+	for i := range t.bytes {
+		for b := range t.bytes[i] {
 			y := uint32(rows[2*i][b&15]) | uint32(rows[2*i+1][b>>4])<<4
-			t[i][b] = bits.RotateLeft32(y<<(8*i), 11)
+			t.bytes[i][b] = bits.RotateLeft32(y<<(8*i), 11)
+		}
+		for j := range 16 {
+			t.nibbles[0][i][j] = rows[2*i][j]
+			t.nibbles[1][i][j] = rows[2*i+1][j] << 4
 		}
 	}
 	return t
@@ -27,7 +37,7 @@ func expand(s *gost28147.SBox) *tables {
 // round is the function f of GOST 28147-89 (RFC 5830 section 5.1) without the
 // addition of the key.
 func (t *tables) round(x uint32) uint32 {
-	return t[0][uint8(x)] ^ t[1][uint8(x>>8)] ^ t[2][uint8(x>>16)] ^ t[3][uint8(x>>24)]
+	return t.bytes[0][uint8(x)] ^ t.bytes[1][uint8(x>>8)] ^ t.bytes[2][uint8(x>>16)] ^ t.bytes[3][uint8(x>>24)]
 }
 
 // keys holds the four keys of a step, transposed: word j of key i is at
@@ -36,12 +46,8 @@ type keys [8][4]uint32
 
 // encrypt encrypts h[i], a block in little-endian order, with key i. The four
 // do not depend on each other and are computed side by side, which lets the
-// processor overlap their look-ups. Without tables, that is with t nil, it
-// takes the cipher that has none.
-func (t *tables) encrypt(k *keys, h *[4]uint64) [4]uint64 {
-	if t == nil {
-		return encryptConstantTime(k, h)
-	}
+// processor overlap their look-ups.
+func (t *tables) encrypt(k *keys, h *words) words {
 	a1, a2 := uint32(h[0]), uint32(h[0]>>32)
 	b1, b2 := uint32(h[1]), uint32(h[1]>>32)
 	c1, c2 := uint32(h[2]), uint32(h[2]>>32)
@@ -71,7 +77,7 @@ func (t *tables) encrypt(k *keys, h *[4]uint64) [4]uint64 {
 		d1 ^= t.round(d2 + q[3])
 	}
 	// The cipher does not exchange the halves in its last step.
-	return [4]uint64{
+	return words{
 		uint64(a2) | uint64(a1)<<32,
 		uint64(b2) | uint64(b1)<<32,
 		uint64(c2) | uint64(c1)<<32,
@@ -79,15 +85,14 @@ func (t *tables) encrypt(k *keys, h *[4]uint64) [4]uint64 {
 	}
 }
 
-// encryptConstantTime is encrypt with the S-box of CryptoPro and without
-// look-ups that depend on the data.
-func encryptConstantTime(k *keys, h *[4]uint64) (out [4]uint64) {
+// encryptConstantTime is encrypt without look-ups that depend on the data.
+func encryptConstantTime(s *gost28147.SBox, k *keys, h *words) (out words) {
 	for i := range h {
 		var key [gost28147.KeySize]byte
 		for j := range k {
 			binary.LittleEndian.PutUint32(key[4*j:], k[j][i])
 		}
-		c, err := gost28147.NewCipher(key[:], gost28147.SBoxHashCryptoPro())
+		c, err := gost28147.NewCipher(key[:], s)
 		if err != nil {
 			panic(err) // the key has its size
 		}

@@ -119,6 +119,13 @@ var rules = []rule{
 
 	// Tools of the build.
 	{area: "scripts/..."},
+
+	// Benchmarks: what is measured, and nothing of the product but the trust
+	// services that a server needs around it. The server itself is a program
+	// to them.
+	{area: "bench/internal/..."},
+	{area: "bench/timing", allowed: []string{"gost/...", "bench/internal/..."}},
+	{area: "bench/...", allowed: []string{"gost/...", "pki/...", "verify", "internal/trust", "bench/..."}},
 }
 
 var (

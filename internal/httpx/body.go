@@ -48,7 +48,12 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	grow := func() bool {
 		size := max(4*int64(len(data)), step)
 		if r.ContentLength >= 0 {
-			size = min(size, r.ContentLength+1) // one more, to see the end without growing again
+			// One more, to see the end without growing again; and when more
+			// than half of it would be there, all, so that the last step does
+			// not copy nearly the whole.
+			if whole := r.ContentLength + 1; size > whole/2 {
+				size = whole
+			}
 		}
 		size = min(size, limit+1)
 		if !hold(r.Context(), size-int64(cap(data))) {

@@ -372,3 +372,64 @@ func TestAThousandSlowClientsCostLittleAndDisturbNobody(t *testing.T) {
 		t.Errorf("a good request took %s", median)
 	}
 }
+
+// The buffer of an announced body does not grow to nearly its size first, only
+// to copy all that to the place it needs.
+func TestALargeBodyTakesLittleMoreThanItself(t *testing.T) {
+	for _, size := range []int64{0, 1, 4095, 4096, 10_000, 1 << 20, 5<<20 + 1} {
+		memory := NewMemory(64 << 20)
+		body := bytes.Repeat([]byte{7}, int(size))
+		var most int64
+		h := Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got, err := ReadBody(r, 32<<20)
+			if err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d octets: %d, %v", size, len(got), err)
+			}
+			most = memory.Used()
+		}), Options{MaxBody: 32 << 20, Memory: memory})
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		runtime.ReadMemStats(&after)
+		if most > size+1 {
+			t.Errorf("%d octets are held for a body of %d", most, size)
+		}
+		// The buffers on the way add up to two thirds of the last one.
+		if allocated := int64(after.TotalAlloc - before.TotalAlloc); allocated > 2*size+64<<10 {
+			t.Errorf("%d octets are allocated for a body of %d", allocated, size)
+		}
+	}
+}
+
+// What a giant body leaves is collected when its request ends, however many
+// end at the same time.
+func TestGiantBodiesAreCollected(t *testing.T) {
+	memory := NewMemory(1 << 30)
+	h := Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := ReadBody(r, 64<<20); err != nil {
+			t.Error(err)
+		}
+	}), Options{MaxBody: 64 << 20, Memory: memory})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, giantBody))))
+		})
+	}
+	wait.Wait()
+	for end := time.Now().Add(10 * time.Second); memory.ended.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the collection does not end")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if after.NumForcedGC == before.NumForcedGC {
+		t.Error("nothing was collected")
+	}
+	if after.HeapAlloc > before.HeapAlloc+giantBody {
+		t.Errorf("%d MiB are left", after.HeapAlloc>>20)
+	}
+}

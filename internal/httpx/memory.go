@@ -3,6 +3,7 @@ package httpx
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -16,6 +17,7 @@ type Memory struct {
 	limit int64
 	used  atomic.Int64
 	large atomic.Int64 // of used, what bodies beyond smallBody have
+	ended atomic.Int64 // requests whose memory is still to be collected
 }
 
 // smallBody is more than a log-in has, which is a signature with the signer's
@@ -71,7 +73,32 @@ func (i *request) release() {
 		held := i.held.Swap(0)
 		i.memory.used.Add(-held)
 		i.memory.large.Add(-largePart(held))
+		if held >= giantBody {
+			i.memory.collect()
+		}
 	}
+}
+
+// giantBody is more than all else that a server has in memory. What such a
+// body leaves would double the memory with the next one, before the garbage
+// collector sees a reason to come.
+const giantBody = 16 << 20
+
+// collect runs the garbage collector in the background, which with a few
+// megabytes in use takes it some milliseconds.
+func (m *Memory) collect() {
+	if m.ended.Add(1) > 1 {
+		return // it runs already, and once more after that
+	}
+	go func() {
+		for {
+			n := m.ended.Load()
+			runtime.GC()
+			if m.ended.Add(-n) == 0 {
+				return
+			}
+		}
+	}()
 }
 
 // errNoRoom is the answer to a body that finds no room.

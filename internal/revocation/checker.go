@@ -54,6 +54,9 @@ type Options struct {
 	Timeout time.Duration
 	// Rand is where nonces come from; nil is crypto/rand.
 	Rand io.Reader
+	// CheckSignature replaces the check of the signatures of responders'
+	// certificates, for a cache; see ocsp.CheckOptions.
+	CheckSignature func(child, issuer *cert.Certificate) error
 }
 
 // Checker is a [verify.RevocationSource] that asks OCSP responders, and CRLs
@@ -176,11 +179,12 @@ func (k *Checker) ask(ctx context.Context, address string, c, issuer *cert.Certi
 		return nil, err
 	}
 	single, err := response.Check(ocsp.CheckOptions{
-		Certificate: c,
-		Issuer:      issuer,
-		Nonce:       request.Nonce,
-		NoncePolicy: k.options.NoncePolicy,
-		Now:         k.options.Now(),
+		Certificate:    c,
+		Issuer:         issuer,
+		Nonce:          request.Nonce,
+		NoncePolicy:    k.options.NoncePolicy,
+		Now:            k.options.Now(),
+		CheckSignature: k.options.CheckSignature,
 	})
 	if err != nil {
 		return nil, err

@@ -23,7 +23,13 @@ const (
 // binary DER or BER (a SEQUENCE holding any octet that no text has), the body
 // of the one PEM block it consists of, or its base64 decoded. The result
 // aliases text only in the first case. An empty text is an error.
-func Decode(text []byte) ([]byte, error) {
+func Decode(text []byte) ([]byte, error) { return decodeAny(text, DecodeBase64) }
+
+// DecodeInPlace is [Decode] for text that nobody needs any more: its memory is
+// overwritten, whatever comes of it, and the result may alias it.
+func DecodeInPlace(text []byte) ([]byte, error) { return decodeAny(text, DecodeBase64InPlace) }
+
+func decodeAny(text []byte, decodeBase64 func([]byte) ([]byte, error)) ([]byte, error) {
 	if isBinary(text) {
 		return text, nil
 	}
@@ -34,7 +40,7 @@ func Decode(text []byte) ([]byte, error) {
 	if bytes.HasPrefix(trimmed, []byte(pemBegin[:len(pemDash)+5])) {
 		return decodePEM(trimmed)
 	}
-	return DecodeBase64(trimmed)
+	return decodeBase64(trimmed)
 }
 
 // isBinary tells DER from text. Every document, certificate and key starts
@@ -81,7 +87,7 @@ func decodePEM(text []byte) ([]byte, error) {
 	if !bytes.Equal(last, append(bytes.Clone(label), pemDash...)) {
 		return nil, encodingErrorf("bad last line of PEM")
 	}
-	return decode(body, false)
+	return decode(make([]byte, 0, len(body)/4*3+8), body, false)
 }
 
 // unescape undoes one layer of percent-encoding (RFC 3986 2.1). A plus sign

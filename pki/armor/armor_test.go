@@ -196,6 +196,64 @@ func TestDecodeCostsItsOwnSize(t *testing.T) {
 	}
 }
 
+// inPlace decodes a copy of text in its own memory and compares with the
+// decoding beside it, errors included.
+func inPlace(t *testing.T, text []byte) {
+	t.Helper()
+	for name, f := range map[string][2]func([]byte) ([]byte, error){
+		"Decode": {Decode, DecodeInPlace}, "DecodeBase64": {DecodeBase64, DecodeBase64InPlace},
+	} {
+		want, wantErr := f[0](text)
+		// What follows the text in memory is not its own.
+		memory := append(bytes.Clone(text), "beyond"...)
+		got, err := f[1](memory[:len(text)])
+		if !bytes.Equal(got, want) || (got == nil) != (want == nil) || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+			t.Fatalf("%s %q: %x, %v in place, %x, %v beside it", name, text, got, err, want, wantErr)
+		}
+		if string(memory[len(text):]) != "beyond" {
+			t.Fatalf("%s %q: wrote beyond its text", name, text)
+		}
+	}
+}
+
+func TestDecodeInPlaceIsTheSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	inPlace(t, nil)
+	for n := range 200 {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		text := base64.StdEncoding.EncodeToString(b)
+		inPlace(t, []byte(text))
+		inPlace(t, []byte(base64.RawURLEncoding.EncodeToString(b)))
+		inPlace(t, []byte(percentAll(text)))
+		inPlace(t, pem.EncodeToMemory(&pem.Block{Type: "CMS", Bytes: b}))
+		// Breaks, bad characters and the other alphabet at every place.
+		for _, insert := range []string{"\r\n", " ", "%0A", "=", "-", "/", "*", "%"} {
+			at := 0
+			if len(text) > 0 {
+				at = int(rng.Uint32()) % len(text)
+			}
+			inPlace(t, []byte(text[:at]+insert+text[at:]))
+		}
+	}
+}
+
+func TestDecodeInPlaceAllocatesNothing(t *testing.T) {
+	octets := bytes.Repeat([]byte{0xfb, 0xef, 0xbe}, 1<<10)
+	text := []byte(base64.StdEncoding.EncodeToString(octets))
+	memory := bytes.Clone(text)
+	if allocs := testing.AllocsPerRun(3, func() {
+		copy(memory, text)
+		if got, err := DecodeInPlace(memory); err != nil || !bytes.Equal(got, octets) {
+			t.Fatal(err)
+		}
+	}); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 // FuzzDecode checks that what decodes is the strict base64 of its result, up
 // to the named tolerances.
 func FuzzDecode(f *testing.F) {
@@ -206,6 +264,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		inPlace(t, text)
 		if got, err := Decode(text); err == nil && len(got) > len(text) {
 			t.Fatalf("%d octets out of %d characters", len(got), len(text))
 		} else if err != nil && !errors.Is(err, ErrEncoding) {
@@ -240,11 +299,25 @@ func FuzzDecode(f *testing.F) {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	text := []byte(base64.StdEncoding.EncodeToString(bytes.Repeat(sample, 1<<20/len(sample))))
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if _, err := Decode(text); err != nil {
-			b.Fatal(err)
-		}
+	octets := bytes.Repeat(sample, 1<<20/len(sample))
+	text := []byte(base64.StdEncoding.EncodeToString(octets))
+	memory := bytes.Clone(text)
+	out := make([]byte, len(octets)+8)
+	for _, bb := range []struct {
+		name string
+		f    func() error
+	}{
+		{"beside", func() error { _, err := Decode(text); return err }},
+		{"inPlace", func() error { copy(memory, text); _, err := DecodeInPlace(memory); return err }},
+		{"encoding-base64", func() error { _, err := base64.StdEncoding.Decode(out, text); return err }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if err := bb.f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

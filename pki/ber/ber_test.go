@@ -531,3 +531,47 @@ func TestWriters(t *testing.T) {
 		t.Error("NULL is told wrongly")
 	}
 }
+
+// The ends of the first indefinite elements are remembered by Parse; those
+// beyond are looked for. Nobody can tell them apart.
+func TestIndefiniteElementsEndWhereTheyDo(t *testing.T) {
+	leaf := []byte{0x30, 0x80, 0x02, 0x01, 0x07, 0x30, 0x03, 0x02, 0x01, 0x08, 0x00, 0x00}
+	for _, n := range []int{1, 11, 12, 13, 40} {
+		flat := append(append([]byte{0x31, 0x80}, bytes.Repeat(leaf, n)...), 0, 0)
+		e, err := Parse(flat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for r := e.Children(); !r.Empty(); got++ {
+			child, err := r.Read(TagSequence)
+			if err != nil || !bytes.Equal(child.Raw, leaf) || !bytes.Equal(child.Content, leaf[2:len(leaf)-2]) {
+				t.Fatalf("%d of %d: %x, %v", got, n, child.Raw, err)
+			}
+			// Also in what was cut out and parsed by itself.
+			again, err := Parse(child.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := again.Children()
+			if seven, err := in.Read(TagInteger); err != nil || seven.Content[0] != 7 {
+				t.Fatalf("%v, %v", seven, err)
+			}
+		}
+		if got != n {
+			t.Errorf("%d elements, want %d", got, n)
+		}
+	}
+	depth := MaxDepth - 1
+	nested := append(append(bytes.Repeat([]byte{0x30, 0x80}, depth), 0x02, 0x01, 0x05), make([]byte, 2*depth)...)
+	e, err := Parse(nested)
+	for i := 1; i < depth && err == nil; i++ {
+		r := e.Children()
+		if e, err = r.Read(TagSequence); len(e.Raw) != len(nested)-4*i {
+			t.Fatalf("level %d has %d octets", i, len(e.Raw))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -81,6 +81,32 @@ type Element struct {
 	Raw []byte
 	// Content is what lies between header and end-of-contents.
 	Content []byte
+
+	at   int   // offset of Content in what was parsed, for ends
+	ends *ends // nil when there is nothing to know
+}
+
+// ends is where elements of indefinite length end. Finding that takes a walk
+// over all that is inside, and those of a document stand one in the other down
+// to its content: what the walk of [Parse] found is kept for those that come
+// first. Documents of BouncyCastle have seven.
+type ends struct {
+	n     int
+	spans [12]span
+}
+
+type span struct{ start, end int }
+
+func (e *ends) of(start int) (end int, ok bool) {
+	if e == nil {
+		return 0, false
+	}
+	for _, s := range e.spans[:e.n] {
+		if s.start == start {
+			return s.end, true
+		}
+	}
+	return 0, false
 }
 
 // Constructed tells whether the content is a series of elements.
@@ -100,7 +126,7 @@ func (e Element) WithTag(tag byte) Element {
 
 // Parse reads exactly one element with nothing after it, and checks the whole
 // tree inside: every length within its parent, depth at most [MaxDepth], at
-// most [MaxElements] elements. It allocates nothing. Errors wrap [ErrSyntax]
+// most [MaxElements] elements. It allocates nothing for DER. Errors wrap [ErrSyntax]
 // or [ErrLimit].
 func Parse(b []byte) (Element, error) {
 	e, rest, err := ParsePrefix(b)
@@ -116,7 +142,7 @@ func Parse(b []byte) (Element, error) {
 // ParsePrefix is [Parse] for an input that may go on after its first element;
 // it returns what follows.
 func ParsePrefix(b []byte) (e Element, rest []byte, err error) {
-	end, err := walk(b)
+	end, inside, err := walk(b)
 	if err != nil {
 		return Element{}, nil, err
 	}
@@ -124,7 +150,9 @@ func ParsePrefix(b []byte) (e Element, rest []byte, err error) {
 	if err != nil {
 		return Element{}, nil, err
 	}
-	return h.element(b, end), b[end:], nil
+	e = h.element(b, end)
+	e.at, e.ends = h.size, inside
+	return e, b[end:], nil
 }
 
 type header struct {
@@ -212,10 +240,11 @@ func readHeader(b []byte) (header, error) {
 // walk checks the first element of b with everything in it and returns where
 // it ends. It keeps its own stack: a recursive walk over hostile nesting ends
 // a Go process in a way that no recover catches.
-func walk(b []byte) (end int, err error) {
+func walk(b []byte) (end int, inside *ends, err error) {
 	type frame struct {
 		limit      int // where the content must end at the latest
 		indefinite bool
+		span       int // place in inside, counted from 1; 0 means none
 	}
 	var stack [MaxDepth]frame
 	depth, pos, count := 0, 0, 0
@@ -227,36 +256,57 @@ func walk(b []byte) (end int, err error) {
 					break
 				}
 				pos += 2
+				if f.span > 0 {
+					inside.spans[f.span-1].end = pos
+				}
 			} else if pos != f.limit {
 				break
 			}
 			depth--
 		}
 		if depth == 0 && pos > 0 {
-			return pos, nil
+			return pos, inside, nil
 		}
 		limit := len(b)
 		if depth > 0 {
 			limit = stack[depth-1].limit
 		}
 		if count++; count > MaxElements {
-			return 0, fmt.Errorf("%w: more than %d elements", ErrLimit, MaxElements)
+			return 0, nil, fmt.Errorf("%w: more than %d elements", ErrLimit, MaxElements)
+		}
+		// Nearly all that is primitive has one octet of tag and one of length.
+		if limit-pos >= 2 {
+			if tag, length := b[pos], int(b[pos+1]); tag&constructedBit == 0 && tag != 0 && tag&highNumber != highNumber &&
+				length < 0x80 && length <= limit-pos-2 {
+				pos += 2 + length
+				continue
+			}
 		}
 		h, err := readHeader(b[pos:limit])
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
+		start := pos
 		pos += h.size
 		if h.tag&constructedBit == 0 {
 			pos += h.length
 			continue
 		}
 		if depth == MaxDepth {
-			return 0, fmt.Errorf("%w: nested deeper than %d", ErrLimit, MaxDepth)
+			return 0, nil, fmt.Errorf("%w: nested deeper than %d", ErrLimit, MaxDepth)
 		}
 		f := frame{limit: limit, indefinite: h.indefinite}
 		if !h.indefinite {
 			f.limit = pos + h.length
+		} else {
+			if inside == nil {
+				inside = new(ends)
+			}
+			if inside.n < len(inside.spans) {
+				inside.spans[inside.n].start = start
+				inside.n++
+				f.span = inside.n
+			}
 		}
 		stack[depth] = f
 		depth++

@@ -16,6 +16,8 @@ func FuzzParse(f *testing.F) {
 		[]byte("\x17\x0d220927061753Z"),
 		MustOID("1.2.860.3.15.1.1.2.2.2.2").DER(),
 		bytes.Repeat([]byte{0x30, 0x80}, MaxDepth+1),
+		append(bytes.Repeat([]byte{0x30, 0x80}, MaxDepth), make([]byte, 2*MaxDepth)...),
+		append(append([]byte{0x30, 0x80}, bytes.Repeat([]byte{0x30, 0x80, 0x05, 0x00, 0x00, 0x00}, 20)...), 0, 0),
 	} {
 		f.Add(seed)
 	}
@@ -67,6 +69,10 @@ func visit(t *testing.T, e Element, depth int) {
 		child, err := r.Next()
 		if err != nil {
 			t.Fatalf("a checked tree does not read: %v", err)
+		}
+		// What was remembered of the first walk is what another one finds.
+		if end, _, err := walk(child.Raw); err != nil || end != len(child.Raw) {
+			t.Fatalf("%x ends after %d octets: %v", child.Raw, end, err)
 		}
 		visit(t, child, depth+1)
 	}

@@ -5,6 +5,9 @@ package ber
 type Reader struct {
 	rest []byte
 	err  error
+
+	at   int // offset of rest in what was parsed, for ends
+	ends *ends
 }
 
 // Children returns a reader of the elements inside e. When e is primitive
@@ -13,7 +16,7 @@ func (e Element) Children() Reader {
 	if !e.Constructed() {
 		return Reader{err: syntaxErrorf("tag %#02x has no elements inside", e.Tag)}
 	}
-	return Reader{rest: e.Content}
+	return Reader{rest: e.Content, at: e.at, ends: e.ends}
 }
 
 // Empty tells that no element is left (or that the reader cannot be read).
@@ -45,12 +48,15 @@ func (r *Reader) Next() (Element, error) {
 	end := h.size + h.length
 	if h.indefinite {
 		// Only the walk knows where an indefinite length ends.
-		if end, err = walk(r.rest); err != nil {
+		if known, ok := r.ends.of(r.at); ok {
+			end = known - r.at
+		} else if end, _, err = walk(r.rest); err != nil {
 			return Element{}, err
 		}
 	}
 	e := h.element(r.rest, end)
-	r.rest = r.rest[end:]
+	e.at, e.ends = r.at+h.size, r.ends
+	r.rest, r.at = r.rest[end:], r.at+end
 	return e, nil
 }
 

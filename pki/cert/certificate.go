@@ -79,6 +79,8 @@ type Certificate struct {
 	// UnhandledCritical lists critical extensions this package does not
 	// process. A path with such a certificate is not valid.
 	UnhandledCritical []ber.OID
+
+	prepared *prepared // by a Cache; nil otherwise
 }
 
 // Extension is an extension as it stands in the certificate.
@@ -119,7 +121,12 @@ const (
 func (c *Certificate) SerialHex() string { return c.Serial.Text(16) }
 
 // Fingerprint returns the SHA-256 digest of the whole certificate.
-func (c *Certificate) Fingerprint() [32]byte { return sha256.Sum256(c.Raw) }
+func (c *Certificate) Fingerprint() [32]byte {
+	if p := c.ready(); p != nil {
+		return p.sum
+	}
+	return sha256.Sum256(c.Raw)
+}
 
 // Equal tells whether the two certificates are the same octets.
 func (c *Certificate) Equal(o *Certificate) bool {

@@ -104,12 +104,18 @@ type search struct {
 	work  *Work
 
 	candidates map[*Certificate][]candidate // by child
-	signatures map[[2]*Certificate]error    // results by child and issuer
+	signatures []checkedSignature           // at most maxSignatureChecks
 	steps      int
 
 	exhausted *PathError // a limit was met: the search is over
 	failure   *PathError // of the path that came furthest
 	depth     int        // how far that was
+}
+
+// checkedSignature is what a check of a signature came to.
+type checkedSignature struct {
+	child, issuer *Certificate
+	err           error
 }
 
 // candidate is a certificate whose subject is the issuer looked for.
@@ -121,13 +127,12 @@ type candidate struct {
 
 func newSearch(o PathOptions) *search {
 	s := &search{
-		roots:      NewBag(o.Anchors.Certificates()...),
+		roots:      o.Anchors.roots(),
 		bags:       o.Bags,
 		at:         o.At,
 		check:      o.CheckSignature,
 		work:       o.Work,
 		candidates: make(map[*Certificate][]candidate),
-		signatures: make(map[[2]*Certificate]error),
 	}
 	if s.check == nil {
 		s.check = spending((*Certificate).CheckSignatureFrom, o.Work)
@@ -243,16 +248,16 @@ func intermediates(path []*Certificate) int {
 }
 
 func (s *search) checkSignature(child, issuer *Certificate) *PathError {
-	pair := [2]*Certificate{child, issuer}
-	err, done := s.signatures[pair]
-	if !done {
+	i := slices.IndexFunc(s.signatures, func(c checkedSignature) bool { return c.child == child && c.issuer == issuer })
+	if i < 0 {
 		if len(s.signatures) == maxSignatureChecks {
 			s.exhausted = &PathError{Reason: LimitExceeded, Certificate: child, Err: fmt.Errorf("%d signatures", maxSignatureChecks)}
 			return s.exhausted
 		}
-		err = s.check(child, issuer)
-		s.signatures[pair] = err
+		i = len(s.signatures)
+		s.signatures = append(s.signatures, checkedSignature{child, issuer, s.check(child, issuer)})
 	}
+	err := s.signatures[i].err
 	if err == nil {
 		return nil
 	}
@@ -293,13 +298,13 @@ func (s *search) issuers(child *Certificate) []candidate {
 	if s.exhausted != nil {
 		return nil
 	}
-	name := child.Issuer.canonical()
+	name := child.canonicalIssuer()
 	seen := make(map[[32]byte]bool)
 	collect := func(b *Bag, anchor bool) {
-		for _, c := range b.byName[name] {
+		for _, c := range b.named(name) {
 			sum := b.Fingerprint(c)
 			// Copies, also those of anchors, are one certificate.
-			if seen[sum] || !anchor && s.roots.has[sum] {
+			if seen[sum] || !anchor && s.roots.has(sum) {
 				continue
 			}
 			seen[sum] = true

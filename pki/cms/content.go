@@ -29,6 +29,19 @@ func (s *SignedData) Content() []byte {
 	return b
 }
 
+// ContentSize returns the octets of the content, -1 when detached.
+func (s *SignedData) ContentSize() int {
+	if s.Detached() {
+		return -1
+	}
+	n := 0
+	_ = s.content.Segments(func(b []byte) bool { // Parse has read them all
+		n += len(b)
+		return true
+	})
+	return n
+}
+
 // WriteContentTo writes the content to w, segment by segment. It returns
 // [ErrDetached] when there is none.
 func (s *SignedData) WriteContentTo(w io.Writer) error {

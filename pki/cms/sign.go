@@ -103,7 +103,7 @@ func (s *SignedData) addSigners(doc *document, p payload, signers []Signer, rand
 		if err != nil {
 			return classify(err)
 		}
-		si, err := parseSignerInfo(e, room)
+		si, err := parseSignerInfo(e, room, nil)
 		if err != nil {
 			return classify(err)
 		}

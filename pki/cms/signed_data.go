@@ -64,16 +64,21 @@ type SignedData struct {
 	content  ber.Element // the OCTET STRING; Raw is nil when detached
 	encap    []byte      // encapContentInfo with its header
 	certsRaw []byte      // certificates with its header; nil when absent
+	cache    *cert.Cache // of certificates; may be nil
 }
 
 // Parse reads one document with nothing after it. Errors wrap [ErrFormat],
 // [ErrLimit] or [ErrUnsupported].
-func Parse(b []byte) (*SignedData, error) {
+func Parse(b []byte) (*SignedData, error) { return ParseWith(b, nil) }
+
+// ParseWith is [Parse] with certificates that came before from a cache, which
+// may be nil. They do not alias b.
+func ParseWith(b []byte, certificates *cert.Cache) (*SignedData, error) {
 	root, err := ber.Parse(b)
 	if err != nil {
 		return nil, classify(err)
 	}
-	s := &SignedData{Raw: root.Raw, Indefinite: root.Indefinite}
+	s := &SignedData{Raw: root.Raw, Indefinite: root.Indefinite, cache: certificates}
 	if err := s.parseContentInfo(root); err != nil {
 		return nil, classify(err)
 	}
@@ -138,7 +143,7 @@ func (s *SignedData) parseSignedData(e ber.Element) error {
 	}
 	if ok {
 		s.certsRaw = certs.Raw
-		if s.Certificates, err = parseCertificates(certs); err != nil {
+		if s.Certificates, err = parseCertificates(certs, s.cache); err != nil {
 			return err
 		}
 	}
@@ -158,7 +163,7 @@ func (s *SignedData) parseSignedData(e ber.Element) error {
 	if err := r.Done(); err != nil {
 		return err
 	}
-	if s.SignerInfos, err = parseSignerInfos(signers); err != nil {
+	if s.SignerInfos, err = parseSignerInfos(signers, s.Certificates); err != nil {
 		return err
 	}
 	return s.checkShell()
@@ -231,7 +236,7 @@ func (s *SignedData) parseEncapContentInfo(e ber.Element) error {
 }
 
 // parseCertificates reads the CertificateSet of RFC 5652 10.2.3.
-func parseCertificates(set ber.Element) ([]*cert.Certificate, error) {
+func parseCertificates(set ber.Element, cache *cert.Cache) ([]*cert.Certificate, error) {
 	var out []*cert.Certificate
 	for r := set.Children(); !r.Empty(); {
 		if len(out) == MaxCertificates {
@@ -252,7 +257,7 @@ func parseCertificates(set ber.Element) ([]*cert.Certificate, error) {
 		default:
 			return nil, formatErrorf("tag %#02x among the certificates", e.Tag)
 		}
-		c, err := cert.Parse(e.Raw)
+		c, err := cache.Parse(e.Raw)
 		if err != nil {
 			return nil, fmt.Errorf("%d in the bag: %w", len(out), err)
 		}
@@ -337,7 +342,7 @@ func checkCRLOutline(e ber.Element) error {
 	return err
 }
 
-func parseSignerInfos(set ber.Element) ([]*SignerInfo, error) {
+func parseSignerInfos(set ber.Element, certs []*cert.Certificate) ([]*SignerInfo, error) {
 	var out []*SignerInfo
 	signedAttrs := 0
 	for r := set.Children(); !r.Empty(); {
@@ -348,7 +353,7 @@ func parseSignerInfos(set ber.Element) ([]*SignerInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		si, err := parseSignerInfo(e, maxSignedAttrs-signedAttrs)
+		si, err := parseSignerInfo(e, maxSignedAttrs-signedAttrs, certs)
 		if err != nil {
 			return nil, fmt.Errorf("signer %d: %w", len(out), err)
 		}

@@ -64,15 +64,15 @@ func (id SignerIdentifier) String() string {
 }
 
 // parseSignerInfo reads a SignerInfo whose signed attributes take at most
-// room octets.
-func parseSignerInfo(e ber.Element, room int) (*SignerInfo, error) {
+// room octets. The certificates of the document have most names read already.
+func parseSignerInfo(e ber.Element, room int, certs []*cert.Certificate) (*SignerInfo, error) {
 	si := &SignerInfo{Raw: e.Raw}
 	r := e.Children()
 	var err error
 	if si.Version, err = readVersion(&r); err != nil {
 		return nil, err
 	}
-	if si.SID, err = parseSID(&r); err != nil {
+	if si.SID, err = parseSID(&r, certs); err != nil {
 		return nil, err
 	}
 	if want := si.SID.version(); si.Version != want {
@@ -135,7 +135,7 @@ func readAlgorithm(r *ber.Reader) (alg.AlgorithmIdentifier, error) {
 }
 
 // parseSID reads IssuerAndSerialNumber or [0] IMPLICIT SubjectKeyIdentifier.
-func parseSID(r *ber.Reader) (SignerIdentifier, error) {
+func parseSID(r *ber.Reader, certs []*cert.Certificate) (SignerIdentifier, error) {
 	var id SignerIdentifier
 	ski, ok, err := r.Optional(ber.Context(0))
 	if err != nil {
@@ -156,7 +156,7 @@ func parseSID(r *ber.Reader) (SignerIdentifier, error) {
 	if err != nil {
 		return id, err
 	}
-	if id.Issuer, err = cert.ParseNameElement(issuer); err != nil {
+	if id.Issuer, err = readIssuer(issuer, certs); err != nil {
 		return id, err
 	}
 	serial, err := in.Read(ber.TagInteger)
@@ -167,6 +167,17 @@ func parseSID(r *ber.Reader) (SignerIdentifier, error) {
 		return id, err
 	}
 	return id, in.Done()
+}
+
+// readIssuer reads a name, or takes it from one of the first certificates that
+// has the same octets there: the signer's own stands in front.
+func readIssuer(e ber.Element, certs []*cert.Certificate) (cert.Name, error) {
+	for _, c := range certs[:min(len(certs), 4)] {
+		if bytes.Equal(c.RawIssuer, e.Raw) {
+			return c.Issuer, nil
+		}
+	}
+	return cert.ParseNameElement(e)
 }
 
 // version is SignerInfo.version by RFC 5652 5.3.

@@ -41,8 +41,9 @@ type CheckOptions struct {
 	ClockSkew time.Duration
 	// MaxAge bounds the age of an answer without nextUpdate; default 1 hour.
 	MaxAge time.Duration
-	// CheckSignature checks the responder's certificate against the issuer;
-	// default [cert.Certificate.CheckSignatureFrom]. A cache fits here.
+	// CheckSignature checks the responder's certificate against the issuer,
+	// and those that ride along; default
+	// [cert.Certificate.CheckSignatureFrom]. cert.Cache fits here.
 	CheckSignature func(child, issuer *cert.Certificate) error
 }
 
@@ -69,7 +70,7 @@ func (res *Response) Check(o CheckOptions) (*SingleResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cert.CheckBag(res.Certificates, []*cert.Certificate{o.Issuer, responder}); err != nil {
+	if err := cert.NewBag(res.Certificates...).Check(cert.NewBag(o.Issuer, responder), o.CheckSignature, nil); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrResponder, err)
 	}
 	if err := res.checkNonce(o); err != nil {

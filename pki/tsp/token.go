@@ -47,11 +47,15 @@ type Token struct {
 }
 
 // ParseToken reads a token. Errors wrap [ErrFormat] or those of package cms.
-func ParseToken(raw []byte) (*Token, error) {
+func ParseToken(raw []byte) (*Token, error) { return ParseTokenWith(raw, nil) }
+
+// ParseTokenWith is [ParseToken] with certificates that came before from a
+// cache, which may be nil.
+func ParseTokenWith(raw []byte, certificates *cert.Cache) (*Token, error) {
 	if len(raw) > maxToken {
 		return nil, formatErrorf("token of %d octets", len(raw))
 	}
-	sd, err := cms.Parse(raw)
+	sd, err := cms.ParseWith(raw, certificates)
 	if err != nil {
 		return nil, formatError(err)
 	}

@@ -16,10 +16,16 @@ func (s *Server) makeAttached(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	sd, err := cms.Parse(document)
 	var attached []byte
-	if err == nil {
-		attached, err = sd.AttachContent(content)
+	refused := s.gate.run(r.Context(), len(content)+len(document), func() {
+		var sd *cms.SignedData
+		if sd, err = cms.Parse(document); err == nil {
+			attached, err = sd.AttachContent(content)
+		}
+	})
+	if refused != nil {
+		s.refuse(w, r, refused)
+		return
 	}
 	s.rewritten(w, r, attached, err, documentDiffers)
 }
@@ -46,7 +52,14 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	joined, err := cms.Join(parts[0], parts[1])
+	var joined []byte
+	refused := s.gate.run(r.Context(), len(parts[0].Raw)+len(parts[1].Raw), func() {
+		joined, err = cms.Join(parts[0], parts[1])
+	})
+	if refused != nil {
+		s.refuse(w, r, refused)
+		return
+	}
 	s.rewritten(w, r, joined, err, notPKCS7)
 }
 

@@ -25,7 +25,7 @@ func (s *Server) auth(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.logVerdict(r, a.outcome, audited{document, signerSerials(a.report)}, a.failure)
+	s.logVerdict(r, a.outcome, audited{document: document, serials: signerSerials(a.report)}, a.failure)
 	v := authView{result: s.result(r, a.outcome, a.failure, a.report)}
 	if a.outcome == success {
 		subject := s.render.subjectCertificate(a.report.Signers[0].Certificate)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,7 +59,7 @@ func (s *Server) verifyBatch(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 
 	overall := s.result(r, success, nil, nil)
-	var out *bufio.Writer
+	var out *gsonWriter
 	for i := range subs {
 		done := <-b.results[i]
 		switch {
@@ -73,7 +72,7 @@ func (s *Server) verifyBatch(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // nobody must take the half for the whole
 		}
 		j := done.judged
-		s.logVerdict(r, j.outcome, audited{subs[i].document, signerSerials(j.report)}, j.failure)
+		s.logVerdict(r, j.outcome, audited{document: subs[i].document, serials: signerSerials(j.report)}, j.failure)
 		result := batchResult{ids[i], s.verifyView(r, j)}
 		if overall.Status == statusOK && result.Status != statusOK {
 			overall = result.result
@@ -81,20 +80,24 @@ func (s *Server) verifyBatch(w http.ResponseWriter, r *http.Request) {
 		// Each is sent when it is there: all together may be large.
 		if out == nil {
 			jsonHeader(w)
-			out = bufio.NewWriter(w)
-			out.WriteString(`{"results":[`)
+			out = newGsonWriter(w)
+			defer out.free()
+			out.text(`{"results":[`)
 		} else {
-			out.WriteByte(',')
+			out.text(",")
 		}
-		text, _ := json.Marshal(result) // the views always marshal
-		escapeGson(out, text)
+		text := newVerifyText(result, result.verifyView, j.report)
+		text.writeTo(out)
+		text.free()
 		subs[i] = submission{}
 		<-b.slots
 	}
-	out.WriteString(`],`)
-	text, _ := json.Marshal(overall) // an object that is never empty
-	escapeGson(out, text[1:])
-	_ = out.Flush() // a client that is gone needs no answer
+	out.text(`],`)
+	text := newText()
+	defer text.free()
+	text.encode(overall) // an object that is never empty
+	out.escape(text.Bytes()[1:])
+	out.flush()
 }
 
 // batch is the work on the documents of one request.

@@ -56,7 +56,14 @@ func (s *Server) certificateStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	source, cancel := s.budget(r.Context(), s.fresh)
 	defer cancel()
-	a := s.assess(r.Context(), source, subject, bag)
+	now := s.deps.Now()
+	var path *cert.Path
+	var pathErr error
+	if err := s.gate.run(r.Context(), 0, func() { path, pathErr = s.path(subject, bag, now) }); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	a := s.assess(r.Context(), source, subject, path, pathErr, now)
 	if err := r.Context().Err(); err != nil {
 		s.refuse(w, r, err)
 		return
@@ -114,17 +121,16 @@ type assessment struct {
 }
 
 // assess judges a certificate as a log-in would: of now, in the same order.
-func (s *Server) assess(ctx context.Context, source verify.RevocationSource, subject *cert.Certificate, bag []*cert.Certificate) assessment {
-	now := s.deps.Now()
+// path is its path to a root, or pathErr says why there is none.
+func (s *Server) assess(ctx context.Context, source verify.RevocationSource, subject *cert.Certificate, path *cert.Path, pathErr error, now time.Time) assessment {
 	a := assessment{subject: subject, valid: subject.ValidAt(now)}
 	fail := func(name verify.CheckName, err error) assessment {
 		a.check = &verify.Check{Name: name, Result: verify.Failed, Err: err}
 		a.outcome = outcomeOf(*a.check, inSigner)
 		return a
 	}
-	path, err := s.path(subject, bag, now)
-	if err != nil {
-		return fail(verify.CheckPath, err)
+	if pathErr != nil {
+		return fail(verify.CheckPath, pathErr)
 	}
 	a.path = path
 	if !a.valid {

@@ -130,6 +130,9 @@ type MobileConfig struct {
 type LimitsConfig struct {
 	Body, Multipart, Memory int64
 	Connections             int
+	// Workers is how many verifications compute at the same time; 0 is one
+	// for each processor, and two at least.
+	Workers int
 	// These are for one address; 0 is without limit.
 	ChallengesPerMinute, AuthsPerMinute, MobilesPerMinute int
 }
@@ -233,6 +236,7 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 			Multipart:           v.Int("limits.multipart.bytes"),
 			Memory:              v.Int("limits.memory.bytes"),
 			Connections:         int(v.Int("limits.connections")),
+			Workers:             int(v.Int("limits.workers")),
 			ChallengesPerMinute: int(v.Int("limits.challenge.per.minute")),
 			AuthsPerMinute:      int(v.Int("limits.auth.per.minute")),
 			MobilesPerMinute:    int(v.Int("limits.mobile.per.minute")),

@@ -129,6 +129,7 @@ limits.body.bytes=1024
 limits.multipart.bytes=2048
 limits.memory.bytes=4096
 limits.connections=5
+limits.workers=8
 limits.challenge.per.minute=6
 limits.auth.per.minute=7
 limits.mobile.per.minute=8
@@ -174,7 +175,7 @@ dsv.enabled=yes
 		Mobile: MobileConfig{SiteID: "20e2", Shared: true, Lifetime: time.Minute, UploadFrom: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
 			Redis: RedisConfig{Addresses: []string{"m:26379"}, Username: "phone", Password: config.NewSecret("pass6"),
 				Prefix: "y:", Master: "second", SentinelPassword: config.NewSecret("pass7"), TLS: true, TLSCAFile: "mobile.pem", ConnectTimeout: 700 * time.Millisecond, Deadline: 800 * time.Millisecond}},
-		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, ChallengesPerMinute: 6, AuthsPerMinute: 7, MobilesPerMinute: 8},
+		Limits:   LimitsConfig{Body: 1024, Multipart: 2048, Memory: 4096, Connections: 5, Workers: 8, ChallengesPerMinute: 6, AuthsPerMinute: 7, MobilesPerMinute: 8},
 		LogLevel: slog.LevelDebug, LogJSON: true, Metrics: netip.MustParseAddrPort("127.0.0.1:9000"), DSV: true,
 	}
 	if diff := cmp.Diff(want, c, configOptions); diff != "" {

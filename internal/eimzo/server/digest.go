@@ -45,7 +45,7 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request) {
 	switch query.Get("encoding") {
 	case "", "raw":
 		h := d.New()
-		if _, err = io.CopyBuffer(onlyWriter{h}, r.Body, make([]byte, 128<<10)); err != nil {
+		if _, err = io.CopyBuffer(s.gate.writer(r.Context(), h), r.Body, make([]byte, 128<<10)); err != nil {
 			s.refuse(w, r, digestError(err))
 			return
 		}
@@ -56,12 +56,15 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request) {
 			s.refuse(w, r, err)
 			return
 		}
-		data, err := armor.DecodeBase64(text)
+		data, err := armor.DecodeBase64InPlace(text)
 		if err != nil {
 			s.refuse(w, r, badRequestf("the body is not base64: %s", err))
 			return
 		}
-		sum = d.Sum(data)
+		if err := s.gate.run(r.Context(), len(data), func() { sum = d.Sum(data) }); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 	default:
 		s.refuse(w, r, badRequestf("encoding is raw or base64"))
 		return
@@ -74,6 +77,8 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request) {
 func digestError(err error) error {
 	var over *http.MaxBytesError
 	switch {
+	case errors.Is(err, errCrowded):
+		return err
 	case errors.As(err, &over):
 		return &httpx.BodyError{Status: http.StatusRequestEntityTooLarge, Text: "the body is larger than the server allows", Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):

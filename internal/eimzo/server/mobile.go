@@ -178,6 +178,11 @@ func (s *Server) mobileUpload(w http.ResponseWriter, r *http.Request) {
 		Address:      clip(form.get("x_real_ip"), maxMobileText),
 		At:           s.deps.Now(),
 	})
+	var crowded *httpx.BodyError
+	if errors.As(cause, &crowded) {
+		s.refuse(w, r, cause)
+		return
+	}
 	// The document id stays out of the audit line: whoever knows it may ask
 	// who has signed.
 	s.logVerdict(r, o, audited{document: document}, failureOf(cause))
@@ -191,7 +196,11 @@ func (s *Server) mobileUpload(w http.ResponseWriter, r *http.Request) {
 func (s *Server) takeUpload(ctx context.Context, id string, signed store.Signed) (outcome, error) {
 	d, err := s.deps.Documents.Document(ctx, id)
 	if err == nil {
-		if cause := plausible(d, signed.PKCS7); cause != nil {
+		var cause error
+		if err := s.gate.run(ctx, len(signed.PKCS7), func() { cause = plausible(d, signed.PKCS7) }); err != nil {
+			return mobileFrontendUnexpected, err
+		}
+		if cause != nil {
 			return mobileUploadRefused, cause
 		}
 		err = s.deps.Documents.Upload(ctx, id, signed, mobileUploadLife)
@@ -362,7 +371,10 @@ func (s *Server) attachMobile(ctx context.Context, document, content []byte) (at
 	if err != nil {
 		return nil, at, err
 	}
-	if attached, err = sd.AttachContent(content); err != nil {
+	if refused := s.gate.run(ctx, len(content)+len(document), func() { attached, err = sd.AttachContent(content) }); refused != nil {
+		return nil, at, refused
+	}
+	if err != nil {
 		return nil, at, err
 	}
 	limited, cancel := context.WithTimeout(ctx, s.patience)
@@ -387,6 +399,11 @@ func (s *Server) attachMobile(ctx context.Context, document, content []byte) (at
 // mobileBackendTrouble answers the site's back end when there is no verdict.
 func (s *Server) mobileBackendTrouble(w http.ResponseWriter, r *http.Request, err error) {
 	var unavailable *unavailable
+	var crowded *httpx.BodyError
+	if errors.As(err, &crowded) {
+		s.refuse(w, r, err)
+		return
+	}
 	o := mobileUnexpected
 	if errors.Is(err, errNoStamp) || errors.As(err, &unavailable) {
 		o = mobileNoTimestamp

@@ -81,7 +81,7 @@ func (s *Server) submission(r *http.Request, parts *multipart.Reader) (submissio
 				return sub, err
 			}
 			sub.hashed = cms.NewHashedContent(digests...)
-			if _, err := io.CopyBuffer(onlyWriter{sub.hashed}, part, make([]byte, 128<<10)); err != nil {
+			if _, err := io.CopyBuffer(s.gate.writer(r.Context(), sub.hashed), part, make([]byte, 128<<10)); err != nil {
 				return sub, s.multipartError(err)
 			}
 		}
@@ -91,9 +91,6 @@ func (s *Server) submission(r *http.Request, parts *multipart.Reader) (submissio
 	}
 	return sub, nil
 }
-
-// onlyWriter hides everything but Write from io.CopyBuffer.
-type onlyWriter struct{ io.Writer }
 
 // pkcs7Part reads the document that is to be verified, which is kept.
 func (s *Server) pkcs7Part(r *http.Request, part *multipart.Part) ([]byte, error) {
@@ -141,7 +138,7 @@ func (s *Server) multipartError(err error) error {
 	var over *http.MaxBytesError
 	var bad *badRequest
 	switch {
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.Is(err, errCrowded):
 		return err
 	case errors.As(err, &over):
 		// What the server allows there is the smaller of two limits.

@@ -177,8 +177,8 @@ func (p pager) content(sub submission, report *verify.Report) string {
 		return p.t("content.beside", sub.hashed.Size())
 	case sub.content != nil:
 		return p.t("content.beside", len(sub.content))
-	case report.Content != nil:
-		return p.t("content.inside", len(report.Content))
+	case report.ContentSize() >= 0:
+		return p.t("content.inside", report.ContentSize())
 	}
 	return p.t("content.none")
 }

@@ -24,7 +24,7 @@ const linkTSA = "http://e-imzo.uz/cams/tst"
 func (s *Server) complete() (err error) {
 	c, d := s.config, &s.deps
 	if d.Anchors == nil {
-		if d.Anchors, err = loadAnchors(c, d.Logger); err != nil {
+		if d.Anchors, err = loadAnchors(c, d.Logger, d.Certificates); err != nil {
 			return err
 		}
 		s.reloadable = true
@@ -81,7 +81,7 @@ func (s *Server) complete() (err error) {
 // keeps the answers for as long as the configuration says.
 func (s *Server) openRevocation(client *http.Client) {
 	c, d := s.config, &s.deps
-	o := revocation.Options{URLs: c.OCSPURLs, NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: s.patience}
+	o := revocation.Options{URLs: c.OCSPURLs, NoncePolicy: c.OCSPNonce, HTTP: client, Now: d.Now, Timeout: s.patience, CheckSignature: d.CheckSignature}
 	if c.CRLFallback {
 		o.CRL = revocation.CRLOptions{Enabled: true, URLs: c.CRLURLs}
 	}

@@ -13,7 +13,7 @@ import (
 func (s *Server) Reload() error {
 	var failures []error
 	if s.reloadable {
-		pool, err := loadAnchors(s.config, s.deps.Logger)
+		pool, err := loadAnchors(s.config, s.deps.Logger, s.deps.Certificates)
 		if err == nil {
 			s.trusted.Store(pool)
 			s.logAnchors()

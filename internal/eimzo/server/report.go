@@ -38,7 +38,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.logVerdict(r, j.outcome, audited{sub.document, signerSerials(j.report)}, j.failure)
+	s.logVerdict(r, j.outcome, audited{document: sub.document, serials: signerSerials(j.report)}, j.failure)
 	w.Header().Add("Vary", "Accept, Accept-Language")
 	if !asPage {
 		writeJSON(w, reportView{Report: j.report, result: s.result(r, j.outcome, j.failure, j.report)})

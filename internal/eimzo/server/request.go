@@ -81,9 +81,10 @@ func (s *Server) document(r *http.Request) ([]byte, error) {
 	return decodeDocument(text, "PKCS#7 document")
 }
 
-// decodeDocument decodes the text forms of a document.
+// decodeDocument decodes the text forms of a document, in the memory of the
+// text, which is lost.
 func decodeDocument(text []byte, what string) ([]byte, error) {
-	der, err := armor.Decode(text)
+	der, err := armor.DecodeInPlace(text)
 	if err != nil {
 		return nil, badRequestf("the %s is not base64: %s", what, err)
 	}
@@ -128,8 +129,9 @@ func (s *Server) contentAndDocument(r *http.Request) (content, document []byte, 
 	return decodePair(first, second)
 }
 
+// decodePair decodes both in their own memory, which is lost.
 func decodePair(first, second []byte) (content, document []byte, err error) {
-	if content, err = armor.DecodeBase64(first); err != nil {
+	if content, err = armor.DecodeBase64InPlace(first); err != nil {
 		return nil, nil, badRequestf("the source document before '|' is not base64: %s", err)
 	}
 	if document, err = decodeDocument(second, "PKCS#7 document after '|'"); err != nil {

@@ -63,7 +63,7 @@ func (s *Server) restamp(w http.ResponseWriter, r *http.Request) {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
 		serials = append(serials, c.SerialHex())
 	}
-	s.logVerdict(r, success, audited{stamped, serials}, nil)
+	s.logVerdict(r, success, audited{document: stamped, serials: serials}, nil)
 	writeJSON(w, v)
 }
 

@@ -64,8 +64,11 @@ type Deps struct {
 	VPNKey *cert.Certificate
 	// Metrics counts; by default a new set.
 	Metrics *metrics.Metrics
-	// CheckSignature replaces the check of certificate signatures, for a
-	// cache; see verify.Options.
+	// Certificates remembers certificates and their signatures; by default a
+	// new one of the usual size.
+	Certificates *cert.Cache
+	// CheckSignature checks the signatures of certificates, by default with
+	// Certificates; see verify.Options.
 	CheckSignature func(child, issuer *cert.Certificate) error
 	// Version is what /info and the log say; by default "dev".
 	Version string
@@ -96,6 +99,12 @@ func (d Deps) withDefaults() Deps {
 	if d.Version == "" {
 		d.Version = "dev"
 	}
+	if d.Certificates == nil {
+		d.Certificates = cert.NewCache(0)
+	}
+	if d.CheckSignature == nil {
+		d.CheckSignature = d.Certificates.Check
+	}
 	if d.Metrics == nil {
 		d.Metrics = metrics.New(d.Version)
 	}
@@ -113,6 +122,7 @@ type Server struct {
 	patience time.Duration    // remoteBudget
 	limits   map[string]*ratelimit.Limiter
 	memory   *httpx.Memory
+	gate     *gate
 	link     *trustlink.Link // nil without one
 	client   *http.Client    // to the trust services
 	// fresh is deps.Revocation without kept answers, for log-ins.
@@ -151,6 +161,7 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	s.limits = s.rateLimits()
 	s.memory = httpx.NewMemory(c.Limits.Memory)
+	s.gate = newGate(c.Limits.Workers, s.patience)
 	s.deps.Metrics.Expiries(s.expiries, s.deps.Now)
 	return s, nil
 }
@@ -297,6 +308,8 @@ func (s *Server) verifyOptions(source verify.RevocationSource) verify.Options {
 		StrictRevocation:  s.config.StrictRevocation,
 		CheckCARevocation: s.config.CheckCARevocation,
 		Now:               s.deps.Now,
+		Certificates:      s.deps.Certificates,
 		CheckSignature:    s.deps.CheckSignature,
+		Compute:           s.gate.run,
 	}
 }

@@ -47,7 +47,7 @@ func (s *Server) timestampPKCS7(w http.ResponseWriter, r *http.Request) {
 		v.TimestampedSignerList = append(v.TimestampedSignerList, s.render.subjectCertificate(c))
 		serials = append(serials, c.SerialHex())
 	}
-	s.logVerdict(r, success, audited{stamped, serials}, nil)
+	s.logVerdict(r, success, audited{document: stamped, serials: serials}, nil)
 	writeJSON(w, v)
 }
 
@@ -59,7 +59,7 @@ func (s *Server) timestampData(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	data, err := armor.DecodeBase64(text)
+	data, err := armor.DecodeBase64InPlace(text)
 	if err != nil {
 		s.refuse(w, r, badRequestf("the data is not base64: %s", err))
 		return
@@ -211,5 +211,5 @@ func (s *Server) checkToken(token *tsp.Token) error {
 	if !c.ValidAt(at) {
 		return fmt.Errorf("the certificate %s is not valid at %s", c.SerialHex(), at.UTC().Format(time.RFC3339))
 	}
-	return cert.CheckBag(bag, path.Certificates)
+	return cert.NewBag(bag...).Check(cert.NewBag(path.Certificates...), s.deps.CheckSignature, nil)
 }

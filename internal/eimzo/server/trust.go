@@ -17,7 +17,9 @@ import (
 // in the files that are no roots, as a trust store of E-IMZO-SERVER has them
 // too, are reported and left out: were a CA an anchor, replies would name it
 // as trustedCertificate where the original names the root.
-func loadAnchors(c Config, log *slog.Logger) (*cert.Pool, error) {
+//
+// They come out of the cache, where documents that bring them along find them.
+func loadAnchors(c Config, log *slog.Logger, known *cert.Cache) (*cert.Pool, error) {
 	if c.TrustStoreFile == "" && c.TrustPEMFile == "" {
 		return nil, ErrNoTrust
 	}
@@ -43,6 +45,9 @@ func loadAnchors(c Config, log *slog.Logger) (*cert.Pool, error) {
 			return nil, fmt.Errorf("%s: %s: %w", source.key, source.path, err)
 		}
 		for _, c := range certs {
+			if c, err = known.Parse(c.Raw); err != nil {
+				return nil, fmt.Errorf("%s: %s: %w", source.key, source.path, err)
+			}
 			why := notRoot(c)
 			if why == "" {
 				pool.Add(c)

@@ -46,13 +46,14 @@ func (s *Server) detachedSubmission(w http.ResponseWriter, r *http.Request) (sub
 func (s *Server) verify(w http.ResponseWriter, r *http.Request, sub submission) {
 	source, cancel := s.budget(r.Context(), s.deps.Revocation)
 	defer cancel()
+	digest := startDigest(sub.document)
 	j, err := s.judge(r.Context(), source, sub)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	s.logVerdict(r, j.outcome, audited{sub.document, signerSerials(j.report)}, j.failure)
-	writeJSON(w, s.verifyView(r, j))
+	s.logVerdict(r, j.outcome, audited{document: sub.document, serials: signerSerials(j.report), digest: digest}, j.failure)
+	writeVerify(w, s.verifyView(r, j), j.report)
 }
 
 // judged is a verdict with what it is called in a reply. failure is nil on
@@ -66,6 +67,7 @@ type judged struct {
 func (s *Server) judge(ctx context.Context, source verify.RevocationSource, sub submission) (judged, error) {
 	options := s.verifyOptions(source)
 	options.HashedContent = sub.hashed
+	options.OmitContent = true // it goes from the document into the answer
 	report, err := verify.Document(ctx, sub.document, sub.content, options)
 	if err != nil {
 		return judged{}, err
@@ -74,8 +76,13 @@ func (s *Server) judge(ctx context.Context, source verify.RevocationSource, sub 
 	return judged{report, o, failure}, nil
 }
 
+// verifyView is the view of a verdict without the content, which [writeVerify]
+// writes.
 func (s *Server) verifyView(r *http.Request, j judged) verifyView {
 	v := verifyView{PKCS7Info: s.render.Report(j.report), result: s.result(r, j.outcome, j.failure, j.report)}
+	if v.PKCS7Info != nil {
+		v.PKCS7Info.DocumentBase64 = nil
+	}
 	if j.failure != nil && j.failure.Signer >= 0 && v.PKCS7Info != nil {
 		v.FailedSignerInfo = v.PKCS7Info.Signers[j.failure.Signer]
 		if j.failure.Check.Name == checkPolicy || j.failure.Check.Name == checkCA {
