@@ -73,7 +73,7 @@ func AssembleDetached(e External) ([]byte, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	si, err := parseSignerInfo(element, maxSignedAttrs)
+	si, err := parseSignerInfo(element, maxSignedAttrs, e.Chain)
 	if err != nil {
 		return nil, classify(err)
 	}
