@@ -267,7 +267,10 @@ func TestOtherPagesCannotUseThePhone(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*http.Request){
-		"itself":    func(r *http.Request) { r.Header.Set("Origin", w.address); r.Header.Set("Sec-Fetch-Site", "same-origin") },
+		"itself": func(r *http.Request) {
+			r.Header.Set("Origin", w.address)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+		},
 		"localhost": func(r *http.Request) { r.Host = "localhost:1234" },
 		"IPv6":      func(r *http.Request) { r.Host = "[::1]" },
 	} {
