@@ -396,6 +396,14 @@ func TestUploadsAreRepeatedUntilTheSiteDecides(t *testing.T) {
 		{"a relay that says ok", say(200, "ok"), phone.Accepted, 1, ""},
 		{"a relay that says so in JSON", say(201, `{"success":true}`), phone.Accepted, 1, ""},
 		{"nothing", say(204, ""), phone.Accepted, 1, ""},
+		{"a relay that writes numbers as text", say(200, `{"status":"1"}`), phone.Accepted, 1, ""},
+		{"a relay that writes words", say(200, `{"status":"OK","message":"taken"}`), phone.Accepted, 1, "taken"},
+		{"a relay that failed", say(200, `{"success":false,"message":"no session"}`), phone.SiteRefused, 1, "no session"},
+		{"a relay that failed in words", say(200, `{"status":"error"}`), phone.SiteRefused, 1, ""},
+		{"a relay that failed in text", say(200, `{"status":"-2"}`), phone.SiteRefused, 1, ""},
+		{"a relay that says false", say(200, `{"status":false}`), phone.SiteRefused, 1, ""},
+		{"half a status", say(200, `{"status":1.5}`), phone.SiteRefused, 1, ""},
+		{"a web page", say(200, "\n<!doctype html><title>Home</title>"), phone.SiteRefused, 1, ""},
 		{"long message", say(200, `{"status":-9,"message":"`+strings.Repeat("m", 5000)+`"}`), phone.SiteRefused, 1, strings.Repeat("m", maxSiteMessage)},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package mobile
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -119,20 +121,13 @@ func (u *uploader) post(ctx context.Context, address, body string, answer *phone
 }
 
 // judgeAnswer tells what an answer of a site means. Beside that of the server,
-// 200 with {"status":1,"message":null}, relays of sites own making answer in
-// other words: 2xx without a status is a success too.
+// 200 with {"status":1,"message":null}, relays of sites' own making answer in
+// other words: 2xx that does not say otherwise is a success too.
 func judgeAnswer(code int, text []byte, answer *phone.SiteAnswer) (outcome phone.Outcome, again bool) {
-	var v struct {
-		Status  *int    `json:"status"`
-		Message *string `json:"message"`
-	}
-	tooLarge := len(text) > maxSiteAnswer
-	if !tooLarge && json.Unmarshal(text, &v) == nil {
-		answer.Status = v.Status
-		if v.Message != nil {
-			answer.Message = printable(*v.Message)
-		}
-	} else if !tooLarge && code/100 != 2 {
+	said, understood := readAnswer(text)
+	if understood {
+		answer.Status, answer.Message = said.number, printable(said.message)
+	} else if code/100 != 2 {
 		answer.Message = printable(string(text))
 	}
 	refused := func(format string, args ...any) (phone.Outcome, bool) {
@@ -145,14 +140,59 @@ func judgeAnswer(code int, text []byte, answer *phone.SiteAnswer) (outcome phone
 		return refused("the UPLOAD URL redirects (HTTP %d), which is not followed", code)
 	case code/100 != 2:
 		return refused("the site answers HTTP %d", code)
-	case tooLarge:
+	case len(text) > maxSiteAnswer:
 		return refused("the site answers with more than %d octets: this is no UPLOAD URL", maxSiteAnswer)
-	case answer.Status == nil, *answer.Status == 1:
-		return phone.Outcome{Accepted: true, Code: phone.Accepted, Message: "the site has the signature", Site: answer}, false
-	case *answer.Status == statusStore:
+	case bytes.HasPrefix(bytes.TrimSpace(text), []byte("<")):
+		return refused("the site answers with a web page: this is no UPLOAD URL")
+	case said.number != nil && *said.number == statusStore:
 		return phone.Outcome{Code: phone.SiteUnreachable, Message: "the site's store of documents is down (status -1)", Site: answer}, true
+	case said.number != nil && *said.number != 1:
+		return refused("the site answers status %d", *said.number)
+	case said.failure:
+		return refused("the site answers that it failed")
 	}
-	return refused("the site answers status %d", *answer.Status)
+	return phone.Outcome{Accepted: true, Code: phone.Accepted, Message: "the site has the signature", Site: answer}, false
+}
+
+// siteWords is what the JSON of a site says.
+type siteWords struct {
+	number  *int // its status
+	message string
+	failure bool // it says so in another way
+}
+
+// readAnswer reads the JSON of a site, if it is any. Relays also write the
+// status as text, or "success" as a boolean.
+func readAnswer(text []byte) (said siteWords, ok bool) {
+	var v struct {
+		Status  any `json:"status"`
+		Message any `json:"message"`
+		Success any `json:"success"`
+	}
+	if len(text) > maxSiteAnswer || json.Unmarshal(text, &v) != nil {
+		return said, false
+	}
+	said.message, _ = v.Message.(string)
+	switch status := v.Status.(type) {
+	case float64:
+		if n := int(status); float64(n) == status {
+			said.number = &n
+		} else {
+			said.failure = true
+		}
+	case string:
+		if n, err := strconv.Atoi(status); err == nil {
+			said.number = &n
+		} else {
+			said.failure = !strings.EqualFold(status, "ok") && !strings.EqualFold(status, "success")
+		}
+	case bool:
+		said.failure = !status
+	}
+	if success, is := v.Success.(bool); is && !success {
+		said.failure = true
+	}
+	return said, true
 }
 
 // statusStore is the status of a server whose Redis does not answer (guide,
