@@ -41,9 +41,12 @@ const (
 	// connection that stands still is cut off.
 	uploadTimeout = 25 * time.Second
 	// maxUploads bounds the uploads that go on at once, maxUploadsOfSite those
-	// to one site, so that a dead one leaves the others alone.
+	// to one site, so that a dead one leaves the others alone. More wait:
+	// maxFlights together, of 10 KiB each, and maxFlightsOfSite for one site.
 	maxUploads       = 256
 	maxUploadsOfSite = 64
+	maxFlights       = 4096
+	maxFlightsOfSite = 3072
 	// keepAccepted is how long an accepted submission is answered again
 	// without another upload, maxKept how many are.
 	keepAccepted = 10 * time.Minute
@@ -95,14 +98,22 @@ type Gateway struct {
 
 	mu      sync.Mutex
 	flights map[[32]byte]*flight
-	order   []*flight      // the accepted ones, oldest first
-	running map[string]int // uploads by SiteID
-	count   int            // of all of them
+	order   []*flight           // the accepted ones, oldest first
+	sites   map[string]*traffic // by SiteID
+	count   int                 // flights that are not over
+	slots   chan struct{}       // one for each upload that goes on
+}
+
+// traffic is what is on its way to one site.
+type traffic struct {
+	count int           // flights that are not over
+	slots chan struct{} // one for each upload that goes on
 }
 
 // flight is a submission that is being uploaded, or was accepted.
 type flight struct {
 	key     [32]byte
+	to      *traffic
 	done    chan struct{} // closed when outcome is there
 	outcome phone.Outcome
 	until   time.Time
@@ -135,8 +146,8 @@ func New(o Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		options: o, log: o.Logger, now: o.Now, mux: http.NewServeMux(),
-		uploads: uploader{client: o.HTTP, total: o.UploadTimeout, attempt: attemptTimeout, pause: firstPause},
-		flights: map[[32]byte]*flight{}, running: map[string]int{},
+		uploads: uploader{client: o.HTTP, attempt: attemptTimeout, pause: firstPause},
+		flights: map[[32]byte]*flight{}, sites: map[string]*traffic{}, slots: make(chan struct{}, maxUploads),
 	}
 	if o.PerMinute >= 0 {
 		if o.PerMinute == 0 {
@@ -388,13 +399,18 @@ func (g *Gateway) outcome(ctx context.Context, s submission, from netip.Addr) ph
 	key := sha256.Sum256(append([]byte(strings.ToLower(s.code.SiteID)+s.code.DocumentID), document...))
 	f, first := g.board(key, found.SiteID)
 	if f == nil {
-		return phone.Outcome{Code: phone.Busy, Message: "too many signatures are on their way"}
+		return busy()
 	}
 	if first {
 		go g.fly(ctx, f, found, s, document, from)
 	}
 	<-f.done
 	return f.outcome
+}
+
+// busy is the outcome of what found no room.
+func busy() phone.Outcome {
+	return phone.Outcome{Code: phone.Busy, Message: "too many signatures are on their way"}
 }
 
 // board returns the flight of a submission, and whether the caller is to start
@@ -410,23 +426,28 @@ func (g *Gateway) board(key [32]byte, siteID string) (f *flight, first bool) {
 	if f := g.flights[key]; f != nil {
 		return f, false
 	}
-	if g.count >= maxUploads || g.running[siteID] >= maxUploadsOfSite {
+	to := g.sites[siteID]
+	if g.count >= maxFlights || to != nil && to.count >= maxFlightsOfSite {
 		return nil, false
 	}
+	if to == nil {
+		to = &traffic{slots: make(chan struct{}, maxUploadsOfSite)}
+		g.sites[siteID] = to
+	}
 	g.count++
-	g.running[siteID]++
-	f = &flight{key: key, done: make(chan struct{})}
+	to.count++
+	f = &flight{key: key, to: to, done: make(chan struct{})}
 	g.flights[key] = f
 	return f, true
 }
 
 func (g *Gateway) fly(ctx context.Context, f *flight, to Site, s submission, document []byte, from netip.Addr) {
-	outcome := g.uploads.send(ctx, to, s, document, from)
+	outcome := g.upload(ctx, f.to, to, s, document, from)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count--
-	if g.running[to.SiteID]--; g.running[to.SiteID] == 0 {
-		delete(g.running, to.SiteID)
+	if f.to.count--; f.to.count == 0 {
+		delete(g.sites, to.SiteID)
 	}
 	f.outcome = outcome
 	if outcome.Accepted {
@@ -436,4 +457,19 @@ func (g *Gateway) fly(ctx context.Context, f *flight, to Site, s submission, doc
 		delete(g.flights, f.key) // another try is another upload
 	}
 	close(f.done)
+}
+
+// upload waits for its turn and sends.
+func (g *Gateway) upload(ctx context.Context, t *traffic, to Site, s submission, document []byte, from netip.Addr) phone.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, g.options.UploadTimeout)
+	defer cancel()
+	for _, slots := range []chan struct{}{t.slots, g.slots} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-ctx.Done():
+			return busy()
+		}
+	}
+	return g.uploads.send(ctx, to, s, document, from)
 }

@@ -483,22 +483,67 @@ func TestOneSubmissionIsUploadedOnceHoweverOftenItComes(t *testing.T) {
 }
 
 func TestASiteThatHangsLeavesRoomForOthers(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(o *Options) { o.UploadTimeout = 100 * time.Millisecond })
 	key := func(i int) (k [32]byte) { k[0], k[1] = byte(i), byte(i>>8); return }
-	for i := range maxUploadsOfSite {
-		if f, first := w.gateway.board(key(i), siteID); f == nil || !first {
-			t.Fatal("no room at", i)
-		}
+	f, first := w.gateway.board(key(0), siteID)
+	if f == nil || !first {
+		t.Fatal("no room")
 	}
+	for range maxUploadsOfSite {
+		f.to.slots <- struct{}{}
+	}
+	// Whoever waits for his turn in vain is told so.
 	code, outcome := w.post(w.signed(w.user, w.pki.Now))
 	if code != http.StatusServiceUnavailable || outcome.Code != phone.Busy {
 		t.Errorf("HTTP %d %+v", code, outcome)
 	}
-	if f, first := w.gateway.board(key(1000), "0001"); f == nil || !first {
+	<-f.to.slots
+	if code, outcome := w.post(w.signed(w.user, w.pki.Now)); code != http.StatusOK {
+		t.Errorf("HTTP %d %+v", code, outcome)
+	}
+	for i := range maxFlightsOfSite {
+		w.gateway.board(key(i), siteID)
+	}
+	if f, _ := w.gateway.board(key(maxFlightsOfSite), siteID); f != nil {
+		t.Error("a queue without end")
+	}
+	if f, first := w.gateway.board(key(maxFlightsOfSite), "0001"); f == nil || !first {
 		t.Error("no room for another site")
 	}
 	if f, first := w.gateway.board(key(3), siteID); f == nil || first {
 		t.Error("one that flies is not found")
+	}
+	if code, outcome := w.post(w.signed(w.user, w.pki.Now.Add(time.Second))); code != http.StatusServiceUnavailable || outcome.Code != phone.Busy {
+		t.Errorf("HTTP %d %+v", code, outcome)
+	}
+}
+
+// A thousand people sign at the same time, and none gets the other's answer.
+func TestAThousandSignaturesGoTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	var group sync.WaitGroup
+	good := w.signed(w.user, w.pki.Now)
+	for i := range 1000 {
+		group.Go(func() {
+			s := good
+			s.DocumentID = fmt.Sprintf("%08X", i)
+			checked, err := checkSubmission(s)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if o := w.gateway.submit(context.Background(), checked, netip.Addr{}); !o.Accepted {
+				t.Errorf("%d: %+v", i, o)
+			}
+		})
+	}
+	group.Wait()
+	seen := map[string]bool{}
+	for _, u := range w.uploads {
+		seen[u["document_id"]] = true
+	}
+	if len(seen) != 1000 || len(w.gateway.sites) != 0 || w.gateway.count != 0 {
+		t.Errorf("%d documents arrived, %d on their way", len(seen), w.gateway.count)
 	}
 }
 
@@ -506,8 +551,8 @@ func TestAcceptedSubmissionsAreForgottenInTime(t *testing.T) {
 	clock := testpki.DefaultNow()
 	w := newWorld(t, func(o *Options) { o.Now = func() time.Time { return clock } })
 	w.post(w.signed(w.user, clock))
-	if len(w.gateway.flights) != 1 || len(w.gateway.running) != 0 || w.gateway.count != 0 {
-		t.Fatalf("%d kept, %v running", len(w.gateway.flights), w.gateway.running)
+	if len(w.gateway.flights) != 1 || len(w.gateway.sites) != 0 || w.gateway.count != 0 {
+		t.Fatalf("%d kept, %d running", len(w.gateway.flights), w.gateway.count)
 	}
 	clock = clock.Add(keepAccepted + time.Second)
 	w.post(w.signed(w.user, clock))

@@ -52,13 +52,12 @@ func newHTTPClient() *http.Client {
 // uploader sends documents to sites.
 type uploader struct {
 	client  *http.Client
-	total   time.Duration // for all attempts
-	attempt time.Duration // for one
+	attempt time.Duration // for one attempt
 	pause   time.Duration // before the second
 }
 
-// send uploads a document until the site gives a definite answer or the time
-// is over. A repeated upload changes nothing, since it is the same to the
+// send uploads a document until the site gives a definite answer or ctx is
+// over. A repeated upload changes nothing, since it is the same to the
 // octet.
 func (u *uploader) send(ctx context.Context, site Site, s submission, document []byte, from netip.Addr) phone.Outcome {
 	form := url.Values{
@@ -71,15 +70,18 @@ func (u *uploader) send(ctx context.Context, site Site, s submission, document [
 		form.Set("x_real_ip", from.String())
 	}
 	body := form.Encode()
-	ctx, cancel := context.WithTimeout(ctx, u.total)
-	defer cancel()
-	answer := &phone.SiteAnswer{}
-	for pause := u.pause; ; pause = min(2*pause, longestPause) {
-		answer.Attempts++
-		outcome, again := u.post(ctx, site.UploadURL, body, answer)
+	var last phone.Outcome
+	for pause, attempts := u.pause, 1; ; pause, attempts = min(2*pause, longestPause), attempts+1 {
+		outcome, again := u.post(ctx, site.UploadURL, body, &phone.SiteAnswer{Attempts: attempts})
+		if ctx.Err() != nil && last.Site != nil && last.Site.HTTPStatus != 0 && outcome.Site.HTTPStatus == 0 {
+			// Our own time is over: what the site said before tells more.
+			last.Site.Attempts = attempts
+			return last
+		}
 		if !again {
 			return outcome
 		}
+		last = outcome
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-ctx.Done():
@@ -92,7 +94,6 @@ func (u *uploader) send(ctx context.Context, site Site, s submission, document [
 
 // post makes one attempt. again tells that another one may help.
 func (u *uploader) post(ctx context.Context, address, body string, answer *phone.SiteAnswer) (outcome phone.Outcome, again bool) {
-	answer.HTTPStatus, answer.Status, answer.Message = 0, nil, ""
 	unreachable := func(err error) (phone.Outcome, bool) {
 		return phone.Outcome{Code: phone.SiteUnreachable, Message: "the site did not answer: " + reason(err), Site: answer}, true
 	}

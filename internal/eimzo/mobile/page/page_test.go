@@ -382,6 +382,100 @@ func text(t *testing.T, ctx context.Context, selector string) string {
 	return strings.TrimSpace(out)
 }
 
+// browse opens an address in a browser of its own.
+func browse(t *testing.T, path, address string, more ...chromedp.ExecAllocatorOption) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(390, 844))
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	run(t, ctx, chromedp.Navigate(address)) // the first call owns the browser
+	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestThePhoneReadsTheQROfASitesPage has the site's script draw a code in one
+// tab, and the phone in another read the picture of it.
+func TestThePhoneReadsTheQROfASitesPage(t *testing.T) {
+	path := peer.Chromium(t)
+	w := newWorld(t, nil)
+	w.makeCard("Ali", 3)
+	shop := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(out, `<!doctype html><body style="background:#fc8"><script src="%s/e-imzo-mobile.js"></script><div id="qr"></div>
+<script>EIMZOMobile.drawQR(document.getElementById('qr'), EIMZOMobile.code('20e2', '850FF727', 'some document'), {size: 220});</script>`, w.address)
+	}))
+	defer shop.Close()
+	ctx := browse(t, path, shop.URL)
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "screen.png")
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tab, cancel := chromedp.NewContext(ctx)
+	defer cancel()
+	run(t, tab, chromedp.Navigate(w.address+Path+"?lang=en"), chromedp.SetUploadFiles("#picture", []string{file}), chromedp.WaitVisible("#request"),
+		chromedp.SendKeys("#pin", pin), chromedp.Click("#sign"), chromedp.WaitVisible("#result-text.good"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.uploads) != 1 || w.uploads[0] != "850FF727" {
+		t.Errorf("uploads %v", w.uploads)
+	}
+}
+
+// TestThePhoneReadsACodeByCamera gives the browser a film in the place of its
+// camera.
+func TestThePhoneReadsACodeByCamera(t *testing.T) {
+	path := peer.Chromium(t)
+	w := newWorld(t, nil)
+	code, err := deeplink.Parse(w.link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(photograph(t, code.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	photo, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// YUV4MPEG2: a header, and frames of luminance and twice no colour.
+	width, height := photo.Bounds().Dx(), photo.Bounds().Dy()
+	film := fmt.Appendf(nil, "YUV4MPEG2 W%d H%d F10:1 Ip C420jpeg\n", width, height)
+	for range 3 {
+		film = append(film, "FRAME\n"...)
+		for y := range height {
+			for x := range width {
+				film = append(film, color.GrayModel.Convert(photo.At(x, y)).(color.Gray).Y)
+			}
+		}
+		film = append(film, bytes.Repeat([]byte{128}, 2*(width/2)*(height/2))...)
+	}
+	file := filepath.Join(t.TempDir(), "film.y4m")
+	if err := os.WriteFile(file, film, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx := browse(t, path, w.address+Path+"?lang=en", chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", file))
+	run(t, ctx, chromedp.Click("#camera"), chromedp.WaitVisible("#request"))
+	if got := text(t, ctx, "#document-id"); got != "850FF727" {
+		t.Errorf("document %q", got)
+	}
+	if got := text(t, ctx, "#error"); got != "There is no card that could sign." {
+		t.Errorf("without a card: %q", got)
+	}
+}
+
 // TestAPersonSignsWithThePhoneInABrowser goes the whole way of the page: a
 // picture that is no code, a photograph of one, a wrong PIN, the right one; and
 // then a link as the parameter.
@@ -390,18 +484,7 @@ func TestAPersonSignsWithThePhoneInABrowser(t *testing.T) {
 	w := newWorld(t, nil)
 	w.makeCard("Ali", 3)
 	w.makeCard("Vali", 3)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(390, 844))
-	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox)
-	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	run(t, ctx, chromedp.Navigate(w.address+Path+"?lang=en"))
-	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
-	t.Cleanup(cancel)
+	ctx := browse(t, path, w.address+Path+"?lang=en")
 
 	code, err := deeplink.Parse(w.link)
 	if err != nil {
