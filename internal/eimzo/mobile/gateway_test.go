@@ -92,8 +92,23 @@ func (w *world) upload(out http.ResponseWriter, r *http.Request) {
 	}
 	w.mu.Lock()
 	w.uploads = append(w.uploads, fields)
+	answer := w.answer
 	w.mu.Unlock()
-	w.answer(out, n)
+	answer(out, n)
+}
+
+// answers changes what the site does.
+func (w *world) answers(answer func(w http.ResponseWriter, attempt int)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answer = answer
+}
+
+// sent returns what the site was sent.
+func (w *world) sent() []map[string]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.uploads)
 }
 
 const document = "some document"
@@ -147,10 +162,11 @@ func TestASignatureReachesItsSite(t *testing.T) {
 	if diff := cmp.Diff(want, outcome); diff != "" || code != http.StatusOK {
 		t.Fatalf("HTTP %d %s", code, diff)
 	}
-	if len(w.uploads) != 1 {
-		t.Fatalf("%d uploads", len(w.uploads))
+	sent := w.sent()
+	if len(sent) != 1 {
+		t.Fatalf("%d uploads", len(sent))
 	}
-	u := w.uploads[0]
+	u := sent[0]
 	pkcs7, err := base64.StdEncoding.DecodeString(u["pkcs7_b64"])
 	if err != nil {
 		t.Fatal(err)
@@ -409,7 +425,7 @@ func TestUploadsAreRepeatedUntilTheSiteDecides(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, func(o *Options) { o.UploadTimeout = 150 * time.Millisecond })
-			w.answer = test.answer
+			w.answers(test.answer)
 			s := w.signed(w.user, w.pki.Now)
 			code, outcome := w.post(s)
 			if outcome.Code != test.code || outcome.Site == nil || outcome.Site.Message != test.message || code != httpStatus(test.code) {
@@ -418,13 +434,14 @@ func TestUploadsAreRepeatedUntilTheSiteDecides(t *testing.T) {
 			if n := outcome.Site.Attempts; test.attempts != 0 && n != test.attempts || test.attempts == 0 && n < 2 {
 				t.Errorf("%d attempts", n)
 			}
-			for _, u := range w.uploads[1:] {
-				if diff := cmp.Diff(w.uploads[0], u); diff != "" {
+			sent := w.sent()
+			for _, u := range sent[1:] {
+				if diff := cmp.Diff(sent[0], u); diff != "" {
 					t.Errorf("another try sends something else: %s", diff)
 				}
 			}
 			before := w.asked.Load()
-			w.answer = func(w http.ResponseWriter, _ int) { io.WriteString(w, `{"status":1}`) }
+			w.answers(func(w http.ResponseWriter, _ int) { io.WriteString(w, `{"status":1}`) })
 			if _, again := w.post(s); !again.Accepted || (w.asked.Load() == before) != outcome.Accepted {
 				t.Errorf("the phone's next try: %+v, %d uploads before, %d after", again, before, w.asked.Load())
 			}
@@ -436,7 +453,7 @@ func TestASlowSiteIsGivenUp(t *testing.T) {
 	release := make(chan struct{})
 	w := newWorld(t, func(o *Options) { o.UploadTimeout = 120 * time.Millisecond })
 	w.gateway.uploads.attempt = 50 * time.Millisecond
-	w.answer = func(http.ResponseWriter, int) { <-release }
+	w.answers(func(http.ResponseWriter, int) { <-release })
 	start := time.Now()
 	code, outcome := w.post(w.signed(w.user, w.pki.Now))
 	close(release)
@@ -451,10 +468,10 @@ func TestASlowSiteIsGivenUp(t *testing.T) {
 func TestOneSubmissionIsUploadedOnceHoweverOftenItComes(t *testing.T) {
 	w := newWorld(t, nil)
 	release := make(chan struct{})
-	w.answer = func(out http.ResponseWriter, _ int) {
+	w.answers(func(out http.ResponseWriter, _ int) {
 		<-release
 		io.WriteString(out, `{"status":1}`)
-	}
+	})
 	s := w.signed(w.user, w.pki.Now)
 	checked, err := checkSubmission(s)
 	if err != nil {
@@ -539,7 +556,7 @@ func TestAThousandSignaturesGoTogether(t *testing.T) {
 	}
 	group.Wait()
 	seen := map[string]bool{}
-	for _, u := range w.uploads {
+	for _, u := range w.sent() {
 		seen[u["document_id"]] = true
 	}
 	if len(seen) != 1000 || len(w.gateway.sites) != 0 || w.gateway.count != 0 {
