@@ -40,19 +40,25 @@ func siteError(err error) error {
 
 func newMobileSiteAdd(e env, data *string) *cobra.Command {
 	var site mobile.Site
-	var asJSON bool
+	var replace, asJSON bool
 	c := &cobra.Command{
 		Use:   "add --url URL",
 		Short: "Register a site",
 		Example: `  imzo mobile site add --url http://127.0.0.1:8080/frontend/mobile/upload
-  imzo mobile site add --url https://example.uz/frontend/mobile/upload --id 20e2 --name Bozor --domain example.uz`,
+  imzo mobile site add --url https://example.uz/frontend/mobile/upload --id 20e2 --name Bozor --domain example.uz
+  imzo mobile site add --url https://example.uz/new/upload --id 20e2 --name Bozor --replace`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			sites, err := mobile.OpenSites(*data, e.now)
 			if err != nil {
 				return err
 			}
-			added, err := sites.Add(c.Context(), site, rand.Reader)
+			var added mobile.Site
+			if replace {
+				added, err = sites.Put(c.Context(), site)
+			} else {
+				added, err = sites.Add(c.Context(), site, rand.Reader)
+			}
 			if err != nil {
 				return siteError(err)
 			}
@@ -68,6 +74,7 @@ func newMobileSiteAdd(e env, data *string) *cobra.Command {
 	f.StringVar(&site.SiteID, "id", "", "`SITEID`, four hexadecimal digits (default: a free one)")
 	f.StringVar(&site.Name, "name", "", "`NAME` that the person is shown (default: the domain)")
 	f.StringVar(&site.Domain, "domain", "", "`DOMAIN` that the person is shown (default: that of the URL)")
+	f.BoolVar(&replace, "replace", false, "take the place of the site that has this SiteID")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	_ = c.MarkFlagRequired("url")
 	return c

@@ -160,6 +160,14 @@ func TestAPhoneSignsOverTheGateway(t *testing.T) {
 	if !strings.Contains(told, "imzo card unblock") {
 		t.Errorf("told %s", told)
 	}
+	opened, err := http.Post(started.Phone+"api/open?lang=en", "application/json", strings.NewReader(`{"link":"`+made.Link+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Body.Close()
+	if b, err := io.ReadAll(opened.Body); err != nil || !strings.Contains(string(b), `"holder":"ALIYEV ALI"`) || !strings.Contains(string(b), `"triesLeft":0`) {
+		t.Errorf("the page sees %s, %v", b, err)
+	}
 	response, err := http.Get(started.Phone)
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +175,17 @@ func TestAPhoneSignsOverTheGateway(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != 200 || !strings.HasSuffix(started.Phone, "/phone/") {
 		t.Errorf("%s: HTTP %d", started.Phone, response.StatusCode)
+	}
+}
+
+func TestTheGatewayTellsPeopleWhereItAnswers(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // it ends as soon as it serves
+	dir := t.TempDir()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"mobile", "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--cards", dir}, env{stdout: &stdout, stderr: &stderr, now: time.Now})
+	if code != exitOK || !strings.Contains(stdout.String(), "  gateway  http://127.0.0.1:") || !strings.Contains(stdout.String(), "/phone/\n") {
+		t.Errorf("exit %d: %s%s", code, &stdout, &stderr)
 	}
 }
 

@@ -250,17 +250,7 @@ const siteSize = 2
 // free one, read from random; without a domain that of the UPLOAD URL; without
 // a name the domain. Errors wrap [ErrSite], [ErrSiteExists] or [ErrSitesFile].
 func (s *Sites) Add(ctx context.Context, site Site, random io.Reader) (Site, error) {
-	if u, err := url.Parse(site.UploadURL); err == nil && site.Domain == "" {
-		site.Domain = u.Hostname()
-	}
-	if site.Name == "" {
-		site.Name = site.Domain
-	}
-	site.Added = s.now().UTC().Truncate(time.Second)
 	err := s.change(ctx, func(list []Site) ([]Site, error) {
-		if len(list) == maxSites {
-			return nil, fmt.Errorf("%w: there are %d already", ErrSite, maxSites)
-		}
 		if site.SiteID == "" {
 			id, err := freeID(list, random)
 			if err != nil {
@@ -268,16 +258,48 @@ func (s *Sites) Add(ctx context.Context, site Site, random io.Reader) (Site, err
 			}
 			site.SiteID = id
 		}
-		if err := site.check(); err != nil {
-			return nil, err
+		if i, taken := search(list, site.SiteID); taken {
+			return nil, fmt.Errorf("%w: %s is that of %s", ErrSiteExists, list[i].SiteID, list[i].Domain)
 		}
-		i, taken := search(list, site.SiteID)
-		if taken {
-			return nil, fmt.Errorf("%w: %s is that of %s", ErrSiteExists, site.SiteID, list[i].Domain)
-		}
-		return slices.Insert(list, i, site), nil
+		var err error
+		list, site, err = s.put(list, site)
+		return list, err
 	})
 	return site, err
+}
+
+// Put is [Sites.Add] for a SiteID that may be taken: the site takes its place.
+// Without a SiteID the error wraps [ErrSite].
+func (s *Sites) Put(ctx context.Context, site Site) (Site, error) {
+	err := s.change(ctx, func(list []Site) (_ []Site, err error) {
+		list, site, err = s.put(list, site)
+		return list, err
+	})
+	return site, err
+}
+
+// put completes and checks a site, and puts it into the list.
+func (s *Sites) put(list []Site, site Site) ([]Site, Site, error) {
+	if u, err := url.Parse(site.UploadURL); err == nil && site.Domain == "" {
+		site.Domain = u.Hostname()
+	}
+	if site.Name == "" {
+		site.Name = site.Domain
+	}
+	site.Added = s.now().UTC().Truncate(time.Second)
+	if err := site.check(); err != nil {
+		return nil, site, err
+	}
+	i, taken := search(list, site.SiteID)
+	switch {
+	case taken:
+		list[i] = site
+	case len(list) == maxSites:
+		return nil, site, fmt.Errorf("%w: there are %d already", ErrSite, maxSites)
+	default:
+		list = slices.Insert(list, i, site)
+	}
+	return list, site, nil
 }
 
 // freeID draws a SiteID. 0000 is left out: it is that of everybody's examples.

@@ -73,6 +73,25 @@ func TestSitesAreKeptAndFoundInAnyCase(t *testing.T) {
 	}
 }
 
+func TestPutTakesThePlaceOfASite(t *testing.T) {
+	s, _ := testSites(t)
+	for _, port := range []string{"1", "2"} {
+		if _, err := s.Put(t.Context(), Site{SiteID: "20e2", Name: "Bozor", UploadURL: "http://127.0.0.1:" + port + "/"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Put(t.Context(), Site{SiteID: "20E2", UploadURL: "http://127.0.0.1:3/"}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List()
+	if err != nil || len(list) != 1 || list[0].SiteID != "20E2" || list[0].UploadURL != "http://127.0.0.1:3/" || list[0].Name != "127.0.0.1" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := s.Put(t.Context(), Site{UploadURL: "http://127.0.0.1:3/"}); !errors.Is(err, ErrSite) {
+		t.Errorf("without a SiteID: %v", err)
+	}
+}
+
 func TestAddRefusesWhatCannotBeASite(t *testing.T) {
 	s, _ := testSites(t)
 	const url = "https://example.uz/upload"
