@@ -65,10 +65,13 @@
   // encrypt is one block of GOST 28147-89 (RFC 5830 5).
   function encrypt(key, block, at, out) {
     let a = word(block, at), b = word(block, at + 4);
-    for (let i = 0; i < 32; i += 2) {
-      const k = i < 24 ? [key[i & 7], key[(i & 7) + 1]] : [key[31 - i], key[30 - i]];
-      b ^= round((a + k[0]) >>> 0);
-      a ^= round((b + k[1]) >>> 0);
+    for (let i = 0; i < 24; i += 2) {
+      b ^= round(a + key[i & 7] >>> 0);
+      a ^= round(b + key[(i & 7) + 1] >>> 0);
+    }
+    for (let i = 7; i > 0; i -= 2) {
+      b ^= round(a + key[i] >>> 0);
+      a ^= round(b + key[i - 1] >>> 0);
     }
     for (let i = 0; i < 4; i++) {
       out[at + i] = b >>> 8 * i;
@@ -76,13 +79,15 @@
     }
   }
 
-  // mix applies the function psi so many times to sixteen words.
+  // mix applies the function psi so many times to sixteen words: each time a
+  // word comes behind them and the first is dropped.
   function mix(words, times) {
+    const w = new Uint16Array(16 + times);
+    w.set(words);
     for (let n = 0; n < times; n++) {
-      const last = words[0] ^ words[1] ^ words[2] ^ words[3] ^ words[12] ^ words[15];
-      words.copyWithin(0, 1);
-      words[15] = last;
+      w[n + 16] = w[n] ^ w[n + 1] ^ w[n + 2] ^ w[n + 3] ^ w[n + 12] ^ w[n + 15];
     }
+    return w.subarray(times);
   }
 
   function into(words, b) {
@@ -96,18 +101,18 @@
     for (let i = 0; i < 4; i++) {
       if (i > 0) {
         u = turn(u);
-        if (i === 2) { u = u.map(function (x, j) { return x ^ C3[j]; }); }
+        if (i === 2) { for (let j = 0; j < 32; j++) { u[j] ^= C3[j]; } }
         v = turn(turn(v));
       }
       encrypt(keyOf(u, v), h, 8 * i, s);
     }
-    const words = new Uint16Array(16);
+    let words = new Uint16Array(16);
     into(words, s);
-    mix(words, 12);
+    words = mix(words, 12);
     into(words, m);
-    mix(words, 1);
+    words = mix(words, 1);
     into(words, h);
-    mix(words, 61);
+    words = mix(words, 61);
     for (let i = 0; i < 16; i++) {
       h[2 * i] = words[i];
       h[2 * i + 1] = words[i] >>> 8;
