@@ -429,7 +429,7 @@ func (x *examiner) signingDate(s *signerFacts) (time.Time, DateSource) {
 }
 
 func (x *examiner) path(c *cert.Certificate, at time.Time, bags ...*cert.Bag) (*cert.Path, error) {
-	return cert.BuildPath(c, cert.PathOptions{
+	return x.known.BuildPath(c, cert.PathOptions{
 		Anchors:        x.anchors,
 		Bags:           bags,
 		At:             at,
