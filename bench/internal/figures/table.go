@@ -86,7 +86,7 @@ func (r Report) noise() (half, most float64) {
 	var all []float64
 	for _, c := range r.Comparisons {
 		for _, v := range []Value{c.Ours, c.Theirs} {
-			if len(v.Samples) > 1 {
+			if len(v.Samples) > 1 && v.Median() > 0 {
 				all = append(all, (slices.Max(v.Samples)-slices.Min(v.Samples))/v.Median())
 			}
 		}
