@@ -66,3 +66,18 @@ func TestSamplesGoToAFileBesideTheTable(t *testing.T) {
 		t.Errorf("the machine is %q", r.Machine)
 	}
 }
+
+// Nothing is installed here, so it ends soon: cryptography without peers.
+func TestARunPrintsTheTable(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	args := []string{"-only", "crypto", "-rounds", "1", "-slice", "1ms", "-quiet"}
+	var table bytes.Buffer
+	if err := run(t.Context(), append(args, "-require"), &table, io.Discard); !errors.Is(err, errTargets) {
+		t.Errorf("without peers the targets are met: %v", err)
+	}
+	for _, want := range []string{"verify, CryptoPro-A, any key", "Go P-256", "absent: rhash: not installed", "cores"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
+	}
+}
