@@ -15,7 +15,7 @@ import (
 )
 
 func TestFlagsAreChecked(t *testing.T) {
-	for _, args := range [][]string{{"-only", "all"}, {"-rounds", "0"}, {"-slice", "0s"}, {"-load", "-1s"}, {"more"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-only", "all"}, {"-rounds", "0"}, {"-users", "0"}, {"-slice", "0s"}, {"-load", "-1s"}, {"more"}, {"-unknown"}} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v is taken", args)
 		}
@@ -70,7 +70,7 @@ func TestSamplesGoToAFileBesideTheTable(t *testing.T) {
 // Nothing is installed here, so it ends soon: cryptography without peers.
 func TestARunPrintsTheTable(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	args := []string{"-only", "crypto", "-rounds", "1", "-slice", "1ms", "-quiet"}
+	args := []string{"-only", "crypto", "-rounds", "1", "-slice", "1ms", "-users", "5", "-quiet"}
 	var table bytes.Buffer
 	if err := run(t.Context(), append(args, "-require"), &table, io.Discard); !errors.Is(err, errTargets) {
 		t.Errorf("without peers the targets are met: %v", err)
