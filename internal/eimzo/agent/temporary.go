@@ -82,10 +82,11 @@ func saveTemporaryPFX(_ context.Context, a *Agent, c *call) (fields, error) {
 	if err := a.checkNewFile(c); err != nil {
 		return nil, err
 	}
-	s, err := a.session(c, c.arg(4), fail(-1011, textKeyPairByIdIsNotFound), fail(-1011, textKeyPairByIdIsNotFound), keyring.TypeKeyPair)
-	if err != nil {
-		return nil, err
+	s, done, ok := a.keyPair(c, c.arg(4))
+	if !ok {
+		return nil, fail(-1011, textKeyPairByIdIsNotFound)
 	}
+	defer done()
 	subject, err := parseName(c.arg(6))
 	if err != nil {
 		return nil, err
