@@ -70,7 +70,7 @@ func (a *Agent) timestampRequest(message []byte) (fields, error) {
 // choose whom the program of a person calls: another address is refused.
 func (a *Agent) timestamp(ctx context.Context, url string, message []byte) (fields, error) {
 	if a.options.Stamp == nil {
-		return nil, failf("no timestamp authority is set: see --tsa-url")
+		return nil, failf("no timestamp authority is set: see --tsa")
 	}
 	if url != "" && url != a.options.TSAURL {
 		return nil, failf("this address of a timestamp authority is not the one that is set")

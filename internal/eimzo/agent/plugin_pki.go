@@ -142,8 +142,10 @@ func enrollStep1(ctx context.Context, a *Agent, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	failed := true // also by a panic
+	defer func() { a.enrolments.end(process, failed) }()
 	reply, err := a.enroll(ctx, c, e, policies)
-	a.enrolments.end(process, err != nil)
+	failed = err != nil
 	return reply, err
 }
 
@@ -243,8 +245,10 @@ func enrollStep2(_ context.Context, a *Agent, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	done := false // what failed may be tried again
+	defer func() { a.enrolments.end(process, done) }()
 	reply, err := a.complete(c, e)
-	a.enrolments.end(process, err == nil) // what failed may be tried again
+	done = err == nil
 	return reply, err
 }
 
