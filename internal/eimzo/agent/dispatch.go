@@ -178,7 +178,7 @@ func (a *Agent) run(ctx context.Context, c *call) (reply any, err error) {
 	}()
 	for _, arg := range c.args {
 		if len(arg) > maxArgument {
-			return nil, failf("an argument is longer than %d characters", maxArgument)
+			return nil, fail(codeOther, textReasonLongArgument, maxArgument)
 		}
 	}
 	if !c.function.open {

@@ -154,7 +154,7 @@ func TestUnforeseenFailuresTellThePageNothing(t *testing.T) {
 	a.table.find("app", "show_menu").run = func(context.Context, *Agent, *call) (fields, error) { panic("/home/somebody") }
 	ask(t, a, site, `{"plugin":"app","name":"show_menu"}`, internal)
 	ask(t, a, site, `{"plugin":"app","name":"change_ui_lang","arguments":["`+strings.Repeat("a", maxArgument+1)+`"]}`,
-		`{"success":false,"status":-9999,"reason":"an argument is longer than 33554432 characters"}`)
+		`{"success":false,"status":-9999,"reason":"Аргумент длиннее 33554432 символов"}`)
 }
 
 func TestRepliesLeaveOutNullAndKeepLetters(t *testing.T) {

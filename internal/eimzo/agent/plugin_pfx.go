@@ -196,11 +196,11 @@ func (k *fileKind) changePassword(ctx context.Context, a *Agent, c *call) (field
 	changed, err := k.create(a, u.entries, answer.Secret.Text())
 	if err != nil {
 		a.log.Warn("a key file cannot be written anew", "file", s.File.Name, "error", err.Error())
-		return nil, failf("the key file cannot be written anew: it is as it was")
+		return nil, fail(codeOther, textReasonKeyFileNotRenewed)
 	}
 	if err := a.keys.Replace(s.File, u.data, changed); err != nil {
 		a.log.Warn("a key file is not replaced", "file", s.File.Name, "error", err.Error())
-		return nil, failf("the key file cannot be written: it is as it was")
+		return nil, fail(codeOther, textReasonKeyFileNotReplaced)
 	}
 	a.keys.ForgetFile(s.File)
 	if len(u.Chain) > 0 {
@@ -293,12 +293,12 @@ func (k *fileKind) saveLoaded(ctx context.Context, a *Agent, c *call, s keyring.
 	data, err := k.create(a, entries, c.arg(5))
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return failf("the key file cannot be made of these certificates")
+		return fail(codeOther, textReasonKeyFileNotMadeOf)
 	}
 	c.noteKey(chain[0])
 	if err := a.keys.Replace(old, u.data, data); err != nil {
 		a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
-		return failf("the key file cannot be written: it is as it was")
+		return fail(codeOther, textReasonKeyFileNotReplaced)
 	}
 	a.keys.ForgetFile(old)
 	return nil
@@ -314,7 +314,7 @@ func (k *fileKind) createKey(a *Agent, c *call, entries []keystore.Entry, subjec
 	data, err := k.create(a, entries, c.arg(5))
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return failf("the key file cannot be made of these certificates")
+		return fail(codeOther, textReasonKeyFileNotMadeOf)
 	}
 	c.noteKey(subject)
 	return a.createFile(k.files, c.arg(0), c.arg(1), c.arg(2), data)
@@ -344,7 +344,7 @@ func (a *Agent) createFile(k *keyring.Kind, disk, path, name string, data []byte
 		return fail(-9000, textFailedToCreateDir)
 	case err != nil:
 		a.log.Warn("a key file is not written", "error", err.Error())
-		return failf("the key file cannot be written")
+		return fail(codeOther, textReasonKeyFileNotWritten)
 	}
 	a.log.Info("a key file is made", "file", f.Name)
 	return nil

@@ -81,7 +81,7 @@ func createPKCS10FromKey(ctx context.Context, a *Agent, c *call) (fields, error)
 	defer u.Wipe()
 	if subject.Raw == nil {
 		if len(u.Chain) == 0 {
-			return nil, failf("the key file has no certificate to take the name from")
+			return nil, fail(codeOther, textReasonNoSubject)
 		}
 		subject = u.Chain[0].Subject
 	}

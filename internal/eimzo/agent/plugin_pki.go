@@ -90,7 +90,7 @@ func (s *enrolments) begin(key [2]string, now time.Time) (*enrolment, error) {
 		return nil, fail(-2026, textProcessIdAlreadyExists)
 	}
 	if len(s.kept) >= maxEnrolments {
-		return nil, failf("too many keys are waiting for their certificates")
+		return nil, fail(codeOther, textReasonTooManyEnrolments)
 	}
 	e := &enrolment{since: now, busy: -3001}
 	if s.kept == nil {
@@ -273,7 +273,7 @@ func (a *Agent) complete(c *call, e *enrolment) (fields, error) {
 	file, err := keystore.CreatePFX(a.rand, []keystore.Entry{{Alias: alias, Key: e.key, Chain: chain, Created: a.now()}}, e.password.Text(), a.profile())
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return nil, failf("the key file cannot be made of these certificates")
+		return nil, fail(codeOther, textReasonKeyFileNotMadeOf)
 	}
 	path := newKeyPath(e.disk)
 	if err := a.createFile(keyring.PFX, e.disk, path, e.name, file); errors.Is(err, keyring.ErrExists) {
