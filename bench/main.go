@@ -58,6 +58,7 @@ type settings struct {
 	json    string
 	imzo    string
 	rounds  int
+	users   int
 	slice   time.Duration
 	load    time.Duration
 	require bool
@@ -78,6 +79,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	f.StringVar(&s.json, "json", "", "also write all samples to this `file`; - prints JSON instead of the table")
 	f.StringVar(&s.imzo, "imzo", "", "`program` to measure as the server; built from this tree when empty")
 	f.IntVar(&s.rounds, "rounds", 5, "how often everything is measured; the table shows medians")
+	f.IntVar(&s.users, "users", 1100, "how many people sign the documents of CMS; above 1024 none of their keys gets a table")
 	f.DurationVar(&s.slice, "slice", 200*time.Millisecond, "time of one sample of cryptography")
 	f.DurationVar(&s.load, "load", 1200*time.Millisecond, "time of one sample of the server")
 	f.BoolVar(&s.require, "require", false, "end with an error unless every target is met")
@@ -90,8 +92,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		return s, fmt.Errorf("unexpected argument %q, see -help", f.Arg(0))
 	case s.only != "" && s.only != "crypto" && s.only != "server":
 		return s, fmt.Errorf("-only is crypto or server, not %q", s.only)
-	case s.rounds < 1 || s.slice <= 0 || s.load <= 0:
-		return s, errors.New("-rounds, -slice and -load must be above 0")
+	case s.rounds < 1 || s.users < 1 || s.slice <= 0 || s.load <= 0:
+		return s, errors.New("-rounds, -users, -slice and -load must be above 0")
 	}
 	return s, nil
 }
@@ -113,7 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 	report := figures.Report{Started: time.Now(), Machine: machine(), Versions: []string{runtime.Version()}, Rounds: s.rounds}
 	if s.only != "server" {
-		comparisons, versions, err := crypto.Measure(ctx, crypto.Options{Dir: dir, Rounds: s.rounds, Slice: s.slice, WarmUp: 4 * time.Second, Log: log})
+		comparisons, versions, err := crypto.Measure(ctx, crypto.Options{Dir: dir, Rounds: s.rounds, Slice: s.slice, WarmUp: 4 * time.Second, Users: s.users, Log: log})
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestFlagsAreChecked(t *testing.T) {
-	for _, args := range [][]string{{"-only", "all"}, {"-rounds", "0"}, {"-slice", "0s"}, {"-load", "-1s"}, {"more"}, {"-unknown"}} {
+	for _, args := range [][]string{{"-only", "all"}, {"-rounds", "0"}, {"-users", "0"}, {"-slice", "0s"}, {"-load", "-1s"}, {"more"}, {"-unknown"}} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v is taken", args)
 		}
@@ -64,5 +64,20 @@ func TestSamplesGoToAFileBesideTheTable(t *testing.T) {
 	}
 	if !strings.Contains(r.Machine, "cores") {
 		t.Errorf("the machine is %q", r.Machine)
+	}
+}
+
+// Nothing is installed here, so it ends soon: cryptography without peers.
+func TestARunPrintsTheTable(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	args := []string{"-only", "crypto", "-rounds", "1", "-slice", "1ms", "-users", "5", "-quiet"}
+	var table bytes.Buffer
+	if err := run(t.Context(), append(args, "-require"), &table, io.Discard); !errors.Is(err, errTargets) {
+		t.Errorf("without peers the targets are met: %v", err)
+	}
+	for _, want := range []string{"verify, CryptoPro-A, any key", "Go P-256", "absent: rhash: not installed", "cores"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
 	}
 }

@@ -256,7 +256,7 @@ func (x *examiner) remember(check func(child, issuer *cert.Certificate) error) f
 	if check == nil {
 		check = x.known.Check
 	}
-	done := make(map[pair]error)
+	var done map[pair]error // made when it is needed: a path that is known asks nothing
 	return func(child, issuer *cert.Certificate) error {
 		key := pair{x.bag.Fingerprint(child), x.bag.Fingerprint(issuer)}
 		err, ok := done[key]
@@ -267,6 +267,9 @@ func (x *examiner) remember(check func(child, issuer *cert.Certificate) error) f
 			return err
 		}
 		err = check(child, issuer)
+		if done == nil {
+			done = make(map[pair]error)
+		}
 		done[key] = err
 		return err
 	}
@@ -429,7 +432,7 @@ func (x *examiner) signingDate(s *signerFacts) (time.Time, DateSource) {
 }
 
 func (x *examiner) path(c *cert.Certificate, at time.Time, bags ...*cert.Bag) (*cert.Path, error) {
-	return cert.BuildPath(c, cert.PathOptions{
+	return x.known.BuildPath(c, cert.PathOptions{
 		Anchors:        x.anchors,
 		Bags:           bags,
 		At:             at,
@@ -489,7 +492,7 @@ func shownChain(leaf *cert.Certificate, path *cert.Path, bags ...*cert.Bag) []*c
 	if leaf == nil {
 		return nil
 	}
-	out := []*cert.Certificate{leaf}
+	out := append(make([]*cert.Certificate, 0, 4), leaf)
 	if path != nil {
 		for _, c := range path.Certificates[1:] {
 			if slices.ContainsFunc(bags, func(b *cert.Bag) bool { return b.Contains(c) }) {

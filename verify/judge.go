@@ -302,6 +302,9 @@ func bagCheck(c chainFacts) Check {
 }
 
 func pathSubIndication(err error) SubIndication {
+	if err == nil {
+		return ""
+	}
 	var p *cert.PathError
 	if !errors.As(err, &p) {
 		return CertificateChainGeneralFailure

@@ -29,7 +29,7 @@ func TestMeasurementsAreRead(t *testing.T) {
 	}
 }
 
-// Every question that Measure asks, for a moment each.
+// questions are those that Measure asks, for a moment each.
 var questions = []string{"verify A", "verify-decoded A", "verify B", "verify C", "sign A", "hash 65536", "hash 64"}
 
 func testPeer(t *testing.T, p *harness, more ...string) {
@@ -140,7 +140,7 @@ func TestRepeatGivesTheTimeOfOne(t *testing.T) {
 // Without a peer its rows stay, and say so.
 func TestAbsentPeersKeepTheirRows(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	comparisons, versions, err := Measure(t.Context(), Options{Dir: t.TempDir(), Rounds: 1, Slice: instant, WarmUp: instant})
+	comparisons, versions, err := Measure(t.Context(), Options{Dir: t.TempDir(), Rounds: 1, Slice: instant, WarmUp: instant, Large: 1 << 20, Users: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,5 +160,26 @@ func TestAbsentPeersKeepTheirRows(t *testing.T) {
 	}
 	if count[figures.NoPeer] < 12 || len(comparisons)-count[figures.NoPeer] < 5 {
 		t.Errorf("verdicts %v", count)
+	}
+}
+
+// With them, every row has its ratio.
+func TestAllPeersAreMeasured(t *testing.T) {
+	peer.BouncyCastle(t)
+	peer.RHash(t)
+	comparisons, versions, err := Measure(t.Context(), Options{Dir: t.TempDir(), Rounds: 2, Slice: instant, WarmUp: instant, Large: 1 << 20, Users: 5, Log: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range comparisons {
+		if strings.HasPrefix(c.Peer, nameEngine) && c.Absent != "" {
+			continue // TestTheEngineComputesWhatWeDo tells
+		}
+		if c.Absent != "" || len(c.Ours.Samples) != 2 || !(c.Ratio() > 0) {
+			t.Errorf("%s beside %s: %v, %v, ratio %v, absent %q", c.Figure, c.Peer, c.Ours, c.Theirs, c.Ratio(), c.Absent)
+		}
+	}
+	if len(comparisons) != 20 || len(versions) < 2 {
+		t.Errorf("%d rows, want 20; versions %v", len(comparisons), versions)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"imzo/verify"
 )
 
-// users is how many people sign the documents that are verified in turn: more
+// manyUsers is how many people sign the documents that are verified in turn: more
 // than the keys that alg counts, so that none gets a table of its own, as no
 // user of a large site does.
-const users = 1100
+const manyUsers = 1100
 
 // documents are signed documents of many users of one CA, and the bare
 // signatures to compare with.

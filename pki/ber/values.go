@@ -85,6 +85,9 @@ func (e Element) OID() (OID, error) {
 	if err := e.expect(TagOID); err != nil {
 		return "", err
 	}
+	if o, ok := common[string(e.Content)]; ok {
+		return o, nil
+	}
 	o := OID(e.Content)
 	if err := o.check(); err != nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/list"
 	"crypto/sha256"
+	"time"
 )
 
 // Cache remembers certificates that came before, read, and which of them carry
@@ -14,9 +15,10 @@ import (
 //	leaf, err := cache.Parse(der)
 //	path, err := cert.BuildPath(leaf, cert.PathOptions{Anchors: roots, CheckSignature: cache.Check})
 //
-// It remembers what is true at any time and whoever is trusted, and nothing
-// else: what octets say, and that they are signed with a key. Times,
-// constraints, names, revocation and trust are judged at each use. Octets are
+// It remembers what octets say, that they are signed with a key, and the paths
+// that were found: each for the leaf, the bag and the anchors it was found with,
+// and for as long as its CA certificates are valid. What a leaf's own time and
+// purpose are worth, revocation and policies are judged at each use. Octets are
 // known by all of themselves, and a signature by the SHA-256 digests of the
 // whole certificate and of the issuer's whole SubjectPublicKeyInfo, so that
 // another certificate is never taken for one that came before, whatever names,
@@ -27,12 +29,30 @@ import (
 type Cache struct {
 	certificates *lru[string, *Certificate] // by all octets
 	signatures   *lru[signatureFact, struct{}]
+	paths        *lru[pathQuestion, foundPath]
 }
 
 // signatureFact names a signature by what it was computed from.
 type signatureFact struct{ certificate, key [32]byte }
 
+// pathQuestion is what a path was looked for with.
+type pathQuestion struct {
+	certificates [32]byte // digest of the digests of the leaf and all in the bags
+	roots        *Bag     // of the anchors, which only grows
+	trusted      int      // how many they were
+}
+
+// foundPath is a path that holds from one time to another, both included.
+type foundPath struct {
+	path     *Path
+	from, to time.Time
+}
+
 const (
+	// maxPathBag is how many certificates may be looked through for a path that
+	// is kept: a document's chain, and that of its timestamp.
+	maxPathBag = 15
+
 	// defaultKept is many times the CAs and services there are, with room for
 	// the users of a busy hour.
 	defaultKept = 2048
@@ -46,7 +66,7 @@ const (
 )
 
 // NewCache returns a cache of at most so many certificates, 0 meaning 2048,
-// and four times as many signatures. Those used least recently go first.
+// as many paths, and four times as many signatures. Those used least recently go first.
 func NewCache(most int) *Cache {
 	if most <= 0 {
 		most = defaultKept
@@ -54,6 +74,7 @@ func NewCache(most int) *Cache {
 	return &Cache{
 		certificates: newLRU[string, *Certificate](most),
 		signatures:   newLRU[signatureFact, struct{}](signaturesKept * most),
+		paths:        newLRU[pathQuestion, foundPath](most),
 	}
 }
 
@@ -89,6 +110,54 @@ func (k *Cache) Check(child, issuer *Certificate) error {
 	}
 	k.signatures.add(fact, struct{}{})
 	return nil
+}
+
+// BuildPath is [BuildPath], remembered when it finds a path. That is shared, and
+// not to be changed. o.CheckSignature must say the same of the same certificates
+// every time.
+func (k *Cache) BuildPath(leaf *Certificate, o PathOptions) (*Path, error) {
+	question, ok := k.question(leaf, o)
+	if !ok {
+		return BuildPath(leaf, o)
+	}
+	known, ok := k.paths.get(question)
+	if ok && !o.At.Before(known.from) && !o.At.After(known.to) {
+		return known.path, nil
+	}
+	path, err := BuildPath(leaf, o)
+	if err != nil || ok {
+		return path, err
+	}
+	found := foundPath{path: path, from: path.Anchor().NotBefore, to: path.Anchor().NotAfter}
+	for _, c := range path.Certificates[1:] {
+		if c.NotBefore.After(found.from) {
+			found.from = c.NotBefore
+		}
+		if c.NotAfter.Before(found.to) {
+			found.to = c.NotAfter
+		}
+	}
+	k.paths.add(question, found)
+	return path, nil
+}
+
+func (k *Cache) question(leaf *Certificate, o PathOptions) (q pathQuestion, ok bool) {
+	if k == nil || leaf == nil || o.Anchors.Len() == 0 || len(o.Intermediates) > 0 {
+		return q, false
+	}
+	var sums [(1 + maxPathBag) * sha256.Size]byte
+	sum := leaf.Fingerprint()
+	n := copy(sums[:], sum[:])
+	for _, b := range o.Bags {
+		if len(b.sums)*sha256.Size > len(sums)-n {
+			return q, false
+		}
+		for _, sum := range b.sums {
+			n += copy(sums[n:], sum[:])
+		}
+	}
+	roots := o.Anchors.roots()
+	return pathQuestion{sha256.Sum256(sums[:n]), roots, len(roots.certs)}, true
 }
 
 // Len returns how many certificates and signatures are remembered.

@@ -57,7 +57,7 @@ func (a Attribute) check() error {
 }
 
 func parseAttributes(set ber.Element) ([]Attribute, error) {
-	var out []Attribute
+	out := make([]Attribute, 0, 4) // most sets have three
 	values := 0
 	for r := set.Children(); !r.Empty(); {
 		if len(out) == MaxAttributes {

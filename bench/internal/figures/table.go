@@ -68,6 +68,9 @@ func (r Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n%s, took %s, medians of %d\n\n", r.Machine, strings.Join(r.Versions, ", "), r.Started.UTC().Format("2006-01-02 15:04 UTC"), r.Took, r.Rounds)
 	WriteRows(&b, rows, numeric)
+	if half, most := r.noise(); !math.IsNaN(half) {
+		fmt.Fprintf(&b, "\nsamples differ by %.0f %% in the middle and %.0f %% at most\n", 100*half, 100*most)
+	}
 	writeDetails(&b, r.Comparisons)
 	fmt.Fprintf(&b, "\n%d targets met, %d not met, %d without a peer\n", count[Met], count[NotMet], count[NoPeer])
 	for _, why := range absent {
@@ -75,6 +78,23 @@ func (r Report) WriteTable(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// noise tells how far the samples of one value lie apart, by its median: of the
+// value in the middle, and of the worst. It is NaN when all have one sample.
+func (r Report) noise() (half, most float64) {
+	var all []float64
+	for _, c := range r.Comparisons {
+		for _, v := range []Value{c.Ours, c.Theirs} {
+			if len(v.Samples) > 1 && v.Median() > 0 {
+				all = append(all, (slices.Max(v.Samples)-slices.Min(v.Samples))/v.Median())
+			}
+		}
+	}
+	if len(all) == 0 {
+		return math.NaN(), math.NaN()
+	}
+	return Median(all), slices.Max(all)
 }
 
 // writeDetails lists the details, a figure and side a line.

@@ -138,7 +138,7 @@ func New(o Options) (*Agent, error) {
 	if o.Memory == 0 {
 		o.Memory = DefaultMemory
 	}
-	a.memory.free.Store(o.Memory)
+	a.memory.set(o.Memory)
 	a.table = newTable(allPlugins(), o.Compat)
 	return a, nil
 }

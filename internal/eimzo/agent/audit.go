@@ -44,6 +44,7 @@ type AuditLog struct {
 	handler slog.Handler
 	pages   map[string]*pageLines
 	failed  bool
+	closed  bool // file is; a new one could not be begun
 
 	syncing  sync.Mutex
 	written  uint64 // lines, under mu
@@ -199,6 +200,12 @@ func (l *AuditLog) tell(err error) {
 type auditWriter struct{ *AuditLog }
 
 func (w auditWriter) Write(line []byte) (int, error) {
+	if w.closed { // a new file could not be begun
+		if err := w.open(); err != nil {
+			return 0, err
+		}
+		w.AuditLog.closed = false
+	}
 	if w.size > 0 && w.size+int64(len(line)) > w.maxSize {
 		if err := w.rotate(); err != nil {
 			return 0, err
@@ -224,10 +231,16 @@ func (w auditWriter) rotate() error {
 	if err := w.file.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(w.path, name(1)); err != nil {
-		return errors.Join(err, w.open())
+	w.AuditLog.closed = true
+	renamed := os.Rename(w.path, name(1))
+	if err := w.open(); err != nil {
+		return errors.Join(renamed, err)
 	}
-	return w.open()
+	w.AuditLog.closed = false
+	if renamed != nil { // the file grows until it can be renamed
+		w.log.Warn("the audit log cannot be rotated", "file", w.path, "error", renamed.Error())
+	}
+	return nil
 }
 
 // Close ends the log.

@@ -60,7 +60,7 @@ const maxCertificate = 256 << 10
 // PEM, in base64 or as it is.
 func parseCertificate(s string) (*cert.Certificate, error) {
 	if len(s) > maxCertificate {
-		return nil, failf("the certificate is longer than %d characters", maxCertificate)
+		return nil, fail(codeOther, textReasonLongCertificate, maxCertificate)
 	}
 	for range 2 { // base64 of a PEM file is met too
 		certs, err := cert.ParseAll([]byte(s))
@@ -68,7 +68,7 @@ func parseCertificate(s string) (*cert.Certificate, error) {
 			return certs[0], nil
 		}
 		if err == nil {
-			return nil, failf("%d certificates where there should be one", len(certs))
+			return nil, fail(codeOther, textReasonManyCertificates, len(certs))
 		}
 		der, err := decode(s)
 		if err != nil {
@@ -76,7 +76,7 @@ func parseCertificate(s string) (*cert.Certificate, error) {
 		}
 		s = string(der)
 	}
-	return nil, failf("this is no certificate: give it as base64 of DER, or as PEM")
+	return nil, fail(codeOther, textReasonNotCertificate)
 }
 
 // base64Text is what replies hold for octets.

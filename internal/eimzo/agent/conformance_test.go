@@ -193,7 +193,7 @@ var (
 	unknownYTKS  = refusal{-1013, "Идентификатор ключа типа 'YTKS_KEY_STORE' не найден"}
 	unknownPair  = refusal{-1011, "Ключевая пара по идентификатору не найдена"}
 	unknownStore = refusal{-9999, "Хранилище доверенных сертификатов по идентификатору не найден"}
-	unknownCRL   = refusal{-9999, "there is no CRL with this id"}
+	unknownCRL   = refusal{-9999, "Список отозванных сертификатов (CRL) по идентификатору не найден"}
 	unknownGUID  = refusal{-2025, "Идентификатор процесса GUID не найден"}
 	noFunctionIs = refusal{0, "Функция не найдена или версия E-IMZO устарела. Обновите E-IMZO."}
 	isCancelled  = refusal{-5000, "Ввод пароля отменен"}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"runtime/debug"
@@ -15,43 +17,106 @@ import (
 // document is all that is ever long.
 const maxArgument = 32 << 20
 
+const (
+	// maxArguments is far above what any function but apikey takes, which
+	// looks at 256 pairs.
+	maxArguments = 512
+	// maxMembers bounds what else stands in a message.
+	maxMembers = 64
+)
+
 // request is what a page sends. Other members are passed over.
 type request struct {
 	plugin, name string
 	args         []string
 }
 
+var errMessage = errors.New("this is no call")
+
 // parseRequest reads a request. Members are told apart by case, numbers and
 // booleans are taken as text, and null as if it were not there: pages send all
-// of these. Names may have white space around them.
-func parseRequest(message []byte) (request, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(message, &members); err != nil {
-		return request{}, err
+// of these. Names may have white space around them. Whoever sends it may have
+// no key yet, so that nothing is kept of it but what a call has, and no more
+// than a call has.
+func parseRequest(message []byte) (r request, err error) {
+	d := json.NewDecoder(bytes.NewReader(message))
+	if err := delimiter(d, '{'); err != nil {
+		return r, err
 	}
-	var r request
-	var err error
-	if r.plugin, err = textOf(members["plugin"]); err != nil {
-		return request{}, err
-	}
-	if r.name, err = textOf(members["name"]); err != nil {
-		return request{}, err
-	}
-	r.plugin, r.name = strings.TrimSpace(r.plugin), strings.TrimSpace(r.name)
-	var args []json.RawMessage
-	if raw := members["arguments"]; raw != nil {
-		if err := json.Unmarshal(raw, &args); err != nil {
-			return request{}, err
-		}
-	}
-	for _, raw := range args {
-		a, err := textOf(raw)
+	for n := 0; d.More(); n++ {
+		member, err := d.Token()
 		if err != nil {
 			return request{}, err
 		}
-		r.args = append(r.args, a)
+		if n == maxMembers {
+			return request{}, errMessage
+		}
+		switch member {
+		case "plugin":
+			r.plugin, err = nextText(d)
+		case "name":
+			r.name, err = nextText(d)
+		case "arguments":
+			r.args, err = nextArguments(d)
+		default:
+			err = d.Decode(&ignored{})
+		}
+		if err != nil {
+			return request{}, err
+		}
 	}
+	if err := delimiter(d, '}'); err != nil {
+		return request{}, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return request{}, errMessage
+	}
+	r.plugin, r.name = strings.TrimSpace(r.plugin), strings.TrimSpace(r.name)
 	return r, nil
+}
+
+// ignored is a value that is passed over.
+type ignored struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (*ignored) UnmarshalJSON([]byte) error { return nil }
+
+func delimiter(d *json.Decoder, want json.Delim) error {
+	token, err := d.Token()
+	if err == nil && token != want {
+		err = errMessage
+	}
+	return err
+}
+
+func nextText(d *json.Decoder) (string, error) {
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil {
+		return "", err
+	}
+	return textOf(raw)
+}
+
+// nextArguments reads an array of scalars, or null.
+func nextArguments(d *json.Decoder) (args []string, err error) {
+	token, err := d.Token()
+	if err != nil || token == nil {
+		return nil, err
+	}
+	if token != json.Delim('[') {
+		return nil, errMessage
+	}
+	for d.More() {
+		if len(args) == maxArguments {
+			return nil, errMessage
+		}
+		arg, err := nextText(d)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, arg)
+	}
+	return args, delimiter(d, ']')
 }
 
 // textOf is a JSON scalar as text.
@@ -113,7 +178,7 @@ func (a *Agent) run(ctx context.Context, c *call) (reply any, err error) {
 	}()
 	for _, arg := range c.args {
 		if len(arg) > maxArgument {
-			return nil, failf("an argument is longer than %d characters", maxArgument)
+			return nil, fail(codeOther, textReasonLongArgument, maxArgument)
 		}
 	}
 	if !c.function.open {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -153,7 +154,7 @@ func TestUnforeseenFailuresTellThePageNothing(t *testing.T) {
 	a.table.find("app", "show_menu").run = func(context.Context, *Agent, *call) (fields, error) { panic("/home/somebody") }
 	ask(t, a, site, `{"plugin":"app","name":"show_menu"}`, internal)
 	ask(t, a, site, `{"plugin":"app","name":"change_ui_lang","arguments":["`+strings.Repeat("a", maxArgument+1)+`"]}`,
-		`{"success":false,"status":-9999,"reason":"an argument is longer than 33554432 characters"}`)
+		`{"success":false,"status":-9999,"reason":"Аргумент длиннее 33554432 символов"}`)
 }
 
 func TestRepliesLeaveOutNullAndKeepLetters(t *testing.T) {
@@ -213,4 +214,40 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("%T", v)
 		}
 	})
+}
+
+// TestAMessageCostsNoMoreThanItSays: whoever sends one may have no key yet.
+func TestAMessageCostsNoMoreThanItSays(t *testing.T) {
+	const size = 4 << 20
+	for name, message := range map[string]string{
+		"many arguments": `{"plugin":"pkcs7","name":"create_pkcs7","arguments":[` + strings.Repeat("1,", size/2) + `1]}`,
+		"many members":   `{` + strings.Repeat(`"a":1,`, size/6) + `"name":"version"}`,
+		"other members":  `{"other":[` + strings.Repeat("[],", size/3) + `[]],"name":"nothing"}`,
+		"deep":           `{"other":` + strings.Repeat("[", size) + `}`,
+		"an array":       `[` + strings.Repeat("1,", size/2) + `1]`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := parseRequest([]byte(message))
+		runtime.ReadMemStats(&after)
+		if err == nil && r.name != "nothing" {
+			t.Errorf("%s: %v", name, r.name)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 8*size {
+			t.Errorf("%s: %d octets for a message of %d", name, took, len(message))
+		}
+	}
+}
+
+func TestMessagesThatAreNoCallsAreRefused(t *testing.T) {
+	for _, message := range []string{``, `null`, `1`, `"x"`, `[]`, `{`, `{"name":"version"}x`, `{"name":"version"}{}`, `{"name":["version"]}`, `{"name":"version","arguments":{}}`, `{"name":"version","arguments":"x"}`, `{"name":"version","arguments":[[]]}`, `{"name":"version","arguments":[}`} {
+		if r, err := parseRequest([]byte(message)); err == nil {
+			t.Errorf("%s gives %+v", message, r)
+		}
+	}
+	for message, args := range map[string]int{`{"name":" version "}`: 0, `{"name":"version","arguments":null,"x":{"y":[1]}} `: 0, `{"arguments":[1,true,null,"x"],"name":"version"}`: 4, `{"arguments":[1],"name":"version","arguments":[2,3]}`: 2} {
+		if r, err := parseRequest([]byte(message)); err != nil || r.name != "version" || len(r.args) != args {
+			t.Errorf("%s gives %+v, %v", message, r, err)
+		}
+	}
 }

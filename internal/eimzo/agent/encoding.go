@@ -11,7 +11,7 @@ import (
 func decode(s string) ([]byte, error) {
 	b, err := armor.DecodeBase64([]byte(s))
 	if err != nil {
-		return nil, failf("an argument is not base64: %s", err)
+		return nil, fail(codeOther, textReasonNotBase64, err)
 	}
 	return b, nil
 }
@@ -20,7 +20,7 @@ func decode(s string) ([]byte, error) {
 func decodeHex(s string) ([]byte, error) {
 	b, err := hex.DecodeString(strings.TrimSpace(s))
 	if err != nil {
-		return nil, failf("an argument is not an even number of hexadecimal digits")
+		return nil, fail(codeOther, textReasonNotHex)
 	}
 	return b, nil
 }

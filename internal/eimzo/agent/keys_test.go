@@ -18,6 +18,7 @@ import (
 
 	"imzo/gost/gost3410"
 	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/origin"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/secret"
 	"imzo/internal/testpki"
@@ -446,11 +447,22 @@ func TestAKeyIsSavedWithNewCertificates(t *testing.T) {
 	d.refused(t, site, "pfx", "save_pfx", -2020, "Открытый ключ сертификата не подходит для закрытого ключа. Требуется "+xy(other)+" получено "+xy(d.user),
 		args("DS2", id, b64(other.Cert.Raw), ca, root)...)
 	rsa := testpki.New(t, "ecdsa:P-256")
+	d.types("Abc12345")
 	d.refused(t, site, "pfx", "save_pfx", -2021, "Открытый ключ сертификата не подходит для закрытого ключа.",
 		args("DS2", id, b64(rsa.User(t, testpki.Person).Cert.Raw), b64(rsa.CA.Cert.Raw), b64(rsa.Root.Cert.Raw))...)
+	empty := args("DS2", id, subject, ca, root)
+	empty[5] = ""
+	d.refused(t, site, "pfx", "save_pfx", -9999, "Новый пароль ключа не может быть пустым", empty...)
+	// The person is asked although the password is remembered, and told why.
+	d.types("Abc12345", "Abc12345")
+	wantFields(t, callFunction(t, d.agent, "pkcs7", "create_pkcs7", "AAAA", id), map[string]any{"success": true})
 	wantFields(t, callFunction(t, d.agent, "pfx", "save_pfx", args("DS2", id, subject, ca, root)...), map[string]any{"success": true, "status": 1})
-	// A loaded key may take the place of a file.
-	wantFields(t, callFunction(t, d.agent, "pfx", "save_pfx", args("DS2", id, subject, ca, root)...), map[string]any{"success": true, "status": 1})
+	if q := d.person.asked[1].Question; !strings.Contains(q, "DS2") || !strings.Contains(q, site.Domain) || d.person.asked[1].Remember {
+		t.Errorf("%q", q)
+	}
+	// A loaded key takes the place of no other file.
+	d.types()
+	d.refused(t, site, "pfx", "save_pfx", -1004, "Файл уже существует, выберите другое имя файла", args("DS2", id, subject, ca, root)...)
 	data, err := os.ReadFile(filepath.Join(d.stick, "DSKEYS", "DS2.pfx"))
 	if err != nil {
 		t.Fatal(err)
@@ -465,6 +477,78 @@ func TestAKeyIsSavedWithNewCertificates(t *testing.T) {
 	wantFields(t, callFunction(t, d.agent, "pfx", "save_pfx", args("DS3", pair, b64(other.Cert.Raw), ca, root)...), map[string]any{"success": true, "status": 1})
 	d.refused(t, site, "pkcs7", "create_pkcs7", -1015, "Несоответствующий ключу идентификатор", "AAAA", pair)
 	d.refused(t, site, "x509", "get_certificate_chain", -1018, "Несоответствующий сертификату идентификатор", pair)
+}
+
+// TestAKeyIsRenewedInItsOwnFile: other keys in it stay, under the new password.
+func TestAKeyIsRenewedInItsOwnFile(t *testing.T) {
+	d := newDesk(t)
+	second := d.User(t, "CN=SECOND,SERIALNUMBER=2")
+	two, err := keystore.CreatePFX(rand.Reader, []keystore.Entry{
+		{Alias: "cn=second,serialnumber=2", Key: second.Key, Chain: second.Chain}, {Alias: d.alias, Key: d.user.Key, Chain: d.user.Chain},
+	}, "Abc12345", keystore.ProfileJava8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(d.stick, "DS1.pfx")
+	if err := os.WriteFile(file, two, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := d.load(t)
+	save := []string{d.stick, "", "DS1", "CN=NEW,SERIALNUMBER=3", id, "NEwpass1234", b64(d.user.Cert.Raw), b64(d.CA.Cert.Raw), b64(d.Root.Cert.Raw)}
+	d.types("cancel")
+	d.refused(t, site, "pfx", "save_pfx", -5000, cancelled, save...)
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, two) {
+		t.Fatal("the file has changed", err)
+	}
+	d.types("Abc12345")
+	wantFields(t, callFunction(t, d.agent, "pfx", "save_pfx", save...), map[string]any{"success": true, "status": 1})
+	if q := d.person.asked[0].Question; !strings.Contains(q, "заменяет файл ключа DS1") {
+		t.Errorf("%q", q)
+	}
+	now, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := keystore.OpenPFX(now, "NEwpass1234")
+	if err != nil || len(entries) != 2 || entries[0].Alias != "cn=second,serialnumber=2" || entries[1].Alias != "cn=new,serialnumber=3" {
+		t.Errorf("%+v %v", entries, err)
+	}
+}
+
+// TestWhatOneNamelessPageIsGivenServesNoOther: hidden frames of all sites, and
+// pages from files, have the origin null.
+func TestWhatOneNamelessPageIsGivenServesNoOther(t *testing.T) {
+	d := newDesk(t)
+	for header, asked := range map[string]int{"null": 2, "file://": 2, "https://example.uz": 1, "": 1} {
+		from := Caller{header, origin.Domain(header)}
+		id := d.keys.Add(keyring.Session{Type: keyring.TypePFX, Origin: header, Alias: d.alias, File: d.located(t)})
+		d.types("Abc12345", "Abc12345")
+		for range 2 {
+			request, err := json.Marshal(map[string]any{"plugin": "pkcs7", "name": "create_pkcs7", "arguments": []string{"AAAA", id}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if reply := d.agent.answer(t.Context(), from, request); !bytes.Contains(reply, []byte(`"success":true`)) {
+				t.Errorf("%q: %s", header, reply)
+			}
+		}
+		if len(d.person.asked) != asked {
+			t.Errorf("%q: asked %d times, want %d", header, len(d.person.asked), asked)
+		}
+		if asked > 1 && d.person.asked[0].Remember {
+			t.Errorf("%q: the question offers to remember", header)
+		}
+	}
+}
+
+// located is the file of the key.
+func (d *desk) located(t *testing.T) keyring.File {
+	t.Helper()
+	f, err := d.keys.Locate(keyring.PFX, d.stick, "", "DS1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func TestSignaturesAreAddedToDocuments(t *testing.T) {

@@ -97,7 +97,7 @@ func (a *Agent) signBare(ctx context.Context, c *call, id string, content *promp
 	}
 	defer done()
 	if _, ok := key.PublicKey().Key.(*gost3410.PublicKey); !ok {
-		return nil, failf("the key is not of O'z DSt 1092 or O'z MSt 286")
+		return nil, fail(codeOther, textReasonKeyIsForeign)
 	}
 	signature, err := key.Sign(a.rand, digest, nil)
 	if err != nil {
@@ -132,7 +132,7 @@ func (a *Agent) verifyWithID(ctx context.Context, c *call, digest []byte, signat
 	}
 	defer u.Wipe()
 	if len(u.Chain) == 0 {
-		return nil, failf("the key file has no certificate of the key")
+		return nil, fail(codeOther, textReasonNoCertificate)
 	}
 	return verifyDigest(digest, signature, u.Chain[0])
 }
@@ -143,7 +143,7 @@ func decodeDigest(s string) ([]byte, error) {
 		return nil, err
 	}
 	if len(b) != alg.OZDST().Size {
-		return nil, failf("a digest has %d octets, not %d", alg.OZDST().Size, len(b))
+		return nil, fail(codeOther, textReasonWrongDigest, alg.OZDST().Size, len(b))
 	}
 	return b, nil
 }
@@ -164,7 +164,7 @@ func verifyBare(digest []byte, signatureHex, certificate64 string) (fields, erro
 func verifyDigest(digest, signature []byte, c *cert.Certificate) (fields, error) {
 	key, ok := c.PublicKey.Key.(*gost3410.PublicKey)
 	if !ok {
-		return nil, failf("the certificate's key is not of O'z DSt 1092 or O'z MSt 286")
+		return nil, fail(codeOther, textReasonCertificateKeyIsForeign)
 	}
 	if !key.Verify(digest, signature) {
 		return nil, fail(codeOther, text{ru: "Подпись неверна", uz: "Imzo noto‘g‘ri", en: "The signature is not valid"})

@@ -202,12 +202,12 @@ func TestListsTellWhoIsRevoked(t *testing.T) {
 	wantFields(t, callFunction(t, d.agent, "crl", "check_certificate", id, b64(d.User(t, testpki.Person).Cert.Raw)), map[string]any{"success": true, "revoked": false})
 	wantFields(t, callFunction(t, d.agent, "crl", "check_certificate", id, b64(d.CA.Cert.Raw)), map[string]any{"success": false, "status": -9999})
 	ask(t, d.agent, site, `{"plugin":"crl","name":"open_crl_file","arguments":["/etc/passwd"]}`, `{"success":false,"status":-9999,"reason":"В данной версии E-IMZO функция отключена"}`)
-	wantFields(t, callFunction(t, d.agent, "crl", "open_crl", "AA=="), map[string]any{"success": false, "reason": "this is no CRL"})
+	wantFields(t, callFunction(t, d.agent, "crl", "open_crl", "AA=="), map[string]any{"success": false, "reason": "Это не список отозванных сертификатов (CRL)"})
 
 	// Ids are of use to the page alone that got them.
 	elsewhere := Caller{"https://elsewhere.uz", "elsewhere.uz"}
 	request, _ := json.Marshal(map[string]any{"plugin": "crl", "name": "get_crl_info", "arguments": []string{id}})
-	ask(t, d.agent, elsewhere, string(request), `{"success":false,"status":-9999,"reason":"there is no CRL with this id"}`)
+	ask(t, d.agent, elsewhere, string(request), `{"success":false,"status":-9999,"reason":"Список отозванных сертификатов (CRL) по идентификатору не найден"}`)
 }
 
 func TestTimestampsArePutBesideTheirSignature(t *testing.T) {

@@ -28,7 +28,7 @@ func legacyPKCS7() plugin {
 	}
 	check := func(ctx context.Context, a *Agent, c *call, data, document, tsid string, source verify.RevocationSource) (fields, error) {
 		if tsid == "" {
-			return nil, failf("the check of a document needs a trust store: open_truststore gives its id")
+			return nil, fail(codeOther, textReasonNeedsTrustStore)
 		}
 		r, err := a.examine(ctx, c, data, document, tsid, verify.Options{Revocation: source}) // without one nothing is valid
 		if err != nil {
@@ -96,7 +96,7 @@ func (a *Agent) appendSigner(ctx context.Context, c *call, data []byte, document
 		return nil, fail(codeOther, text{ru: "Документ не является документом PKCS#7", uz: "Hujjat PKCS#7 hujjati emas", en: "This is no PKCS#7 document"})
 	}
 	if sd.Detached() != (data != nil) {
-		return nil, failf("the document is not of the kind that this function takes, attached or detached")
+		return nil, fail(codeOther, textReasonWrongDocumentKind)
 	}
 	signed := data
 	if data == nil {
@@ -112,7 +112,7 @@ func (a *Agent) appendSigner(ctx context.Context, c *call, data []byte, document
 	added, err := sd.AddSigner(data, cms.Signer{Key: key, Chain: chain, SigningTime: a.signingTime()}, a.rand)
 	if err != nil {
 		a.log.Info("no signature can be added", "error", err.Error())
-		return nil, failf("no signature can be added to this document")
+		return nil, fail(codeOther, textReasonCannotAddSignature)
 	}
 	return signedReply(added, chain[0])
 }
@@ -180,22 +180,22 @@ func attachTimestamp(_ context.Context, _ *Agent, c *call) (fields, error) {
 	}
 	token, err := tsp.ParseToken(raw)
 	if err != nil {
-		return nil, failf("this is no timestamp token")
+		return nil, fail(codeOther, textReasonNotTimeStampToken)
 	}
 	for i, si := range sd.SignerInfos {
 		if !signedBy(sd, si, c.arg(1)) {
 			continue
 		}
 		if err := token.CheckImprint(si.Signature); err != nil {
-			return nil, failf("the timestamp is not of this signature")
+			return nil, fail(codeOther, textReasonForeignTimeStamp)
 		}
 		stamped, err := sd.AddUnsignedAttribute(i, cms.NewAttribute(cms.OIDTimeStampToken, token.Raw))
 		if err != nil {
-			return nil, failf("the timestamp cannot be put into this document")
+			return nil, fail(codeOther, textReasonCannotAddTimeStamp)
 		}
 		return fields{"pkcs7_64": base64Text(stamped), "signer_serial_number": c.arg(1)}, nil
 	}
-	return nil, failf("no signer of the document has this serial number")
+	return nil, fail(codeOther, textReasonNoSuchSigner)
 }
 
 // signedBy tells whether the signer's certificate has the serial number, in

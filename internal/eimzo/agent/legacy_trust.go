@@ -81,7 +81,7 @@ func openCRL(_ context.Context, a *Agent, c *call) (fields, error) {
 	}
 	list, err := crl.Parse(der)
 	if err != nil {
-		return nil, failf("this is no CRL")
+		return nil, fail(codeOther, textReasonNotCRL)
 	}
 	return fields{"crlId": a.handles.add(c.Origin, a.now(), list)}, nil
 }
@@ -99,7 +99,7 @@ func openCRLFile(context.Context, *Agent, *call) (fields, error) {
 func (a *Agent) list(c *call, id string) (*crl.CRL, error) {
 	l, ok := opened[*crl.CRL](&a.handles, c.Origin, id, a.now())
 	if !ok {
-		return nil, failf("there is no CRL with this id")
+		return nil, fail(codeOther, textReasonCRLNotFound)
 	}
 	return l, nil
 }
@@ -125,7 +125,7 @@ func crlInfo(_ context.Context, a *Agent, c *call) (fields, error) {
 		v.Number = l.Number.Text(16)
 	}
 	if err := l.Each(func(crl.Entry) bool { v.Revoked++; return true }); err != nil {
-		return nil, failf("this is no CRL")
+		return nil, fail(codeOther, textReasonNotCRL)
 	}
 	return fields{"crl_info": v}, nil
 }
@@ -157,7 +157,7 @@ func checkCertificate(_ context.Context, a *Agent, c *call) (fields, error) {
 	}
 	status, err := statusOn(l, certificate, a)
 	if err != nil {
-		return nil, failf("the CRL tells nothing of this certificate: %s", err)
+		return nil, fail(codeOther, textReasonCRLTellsNothing, err)
 	}
 	if status.Status == ocsp.Revoked {
 		v := fields{"revoked": true, "crlReason": ocsp.ReasonName(max(status.Reason, 0))}

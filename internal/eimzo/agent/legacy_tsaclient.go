@@ -70,15 +70,15 @@ func (a *Agent) timestampRequest(message []byte) (fields, error) {
 // choose whom the program of a person calls: another address is refused.
 func (a *Agent) timestamp(ctx context.Context, url string, message []byte) (fields, error) {
 	if a.options.Stamp == nil {
-		return nil, failf("no timestamp authority is set: see --tsa-url")
+		return nil, fail(codeOther, textReasonNoTimeStampAuthority)
 	}
 	if url != "" && url != a.options.TSAURL {
-		return nil, failf("this address of a timestamp authority is not the one that is set")
+		return nil, fail(codeOther, textReasonForeignTimeStampAuthority)
 	}
 	token, err := a.options.Stamp(ctx, alg.OZDST(), message)
 	if err != nil {
 		a.log.Warn("no timestamp", "error", err.Error())
-		return nil, failf("the timestamp authority gave no token")
+		return nil, fail(codeOther, textReasonNoTimeStamp)
 	}
 	return fields{"timestamp_token_64": base64Text(token)}, nil
 }
@@ -104,7 +104,7 @@ func timestampInfo(_ context.Context, a *Agent, c *call) (fields, error) {
 	}
 	token, err := tsp.ParseToken(b)
 	if err != nil {
-		return nil, failf("this is no timestamp token")
+		return nil, fail(codeOther, textReasonNotTimeStampToken)
 	}
 	info := tokenInfo{
 		SerialNumber:         token.Info.Serial.Text(16),

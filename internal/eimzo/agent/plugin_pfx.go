@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,7 +166,7 @@ func (k *fileKind) verifyPassword(ctx context.Context, a *Agent, c *call) (field
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := a.askFor(ctx, c, s, nil, false)
+	u, _, err := a.askFor(ctx, c, s, nil, false, text{})
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (k *fileKind) changePassword(ctx context.Context, a *Agent, c *call) (field
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := a.askFor(ctx, c, s, nil, false)
+	u, _, err := a.askFor(ctx, c, s, nil, false, text{})
 	if err != nil {
 		return nil, err
 	}
@@ -195,11 +196,11 @@ func (k *fileKind) changePassword(ctx context.Context, a *Agent, c *call) (field
 	changed, err := k.create(a, u.entries, answer.Secret.Text())
 	if err != nil {
 		a.log.Warn("a key file cannot be written anew", "file", s.File.Name, "error", err.Error())
-		return nil, failf("the key file cannot be written anew: it is as it was")
+		return nil, fail(codeOther, textReasonKeyFileNotRenewed)
 	}
 	if err := a.keys.Replace(s.File, u.data, changed); err != nil {
 		a.log.Warn("a key file is not replaced", "file", s.File.Name, "error", err.Error())
-		return nil, failf("the key file cannot be written: it is as it was")
+		return nil, fail(codeOther, textReasonKeyFileNotReplaced)
 	}
 	a.keys.ForgetFile(s.File)
 	if len(u.Chain) > 0 {
@@ -226,22 +227,97 @@ func (k *fileKind) save(ctx context.Context, a *Agent, c *call) (fields, error) 
 	if err != nil {
 		return nil, err
 	}
+	if pair, done, ok := a.keyPair(c, c.arg(4)); ok {
+		defer done()
+		if err := sameKey(pair.Key, chain[0]); err != nil {
+			return nil, err
+		}
+		err := k.createKey(a, c, []keystore.Entry{a.newEntry(c, pair.Key, chain)}, chain[0])
+		if errors.Is(err, keyring.ErrExists) {
+			err = fail(k.exists, textFileExistsChooseOtherName)
+		}
+		return fields{}, err
+	}
 	s, err := a.keys.Get(c.Origin, c.arg(4))
 	if err != nil {
 		return nil, fail(-1010, textKeyIdIsNotFound)
 	}
-	switch s.Type {
-	case keyring.TypeKeyPair:
-		return fields{}, k.saveKey(a, c, s.Key, chain, false)
-	case keyring.TypePFX, keyring.TypeYTKS:
-		u, err := a.unlock(ctx, c, s, nil)
-		if err != nil {
-			return nil, err
-		}
-		defer u.Wipe()
-		return fields{}, k.saveKey(a, c, u.Key, chain, true)
+	if s.Type != keyring.TypePFX && s.Type != keyring.TypeYTKS {
+		return nil, fail(-1015, textKeyIdIsNotSupported)
 	}
-	return nil, fail(-1015, textKeyIdIsNotSupported)
+	return fields{}, k.saveLoaded(ctx, a, c, s, chain)
+}
+
+// saveLoaded writes a key that is loaded with new certificates, into a new file
+// or into its own, where other keys stay as they are. No other file is
+// replaced, and the person is asked each time: the page chooses the password.
+func (k *fileKind) saveLoaded(ctx context.Context, a *Agent, c *call, s keyring.Session, chain []*cert.Certificate) error {
+	if c.arg(5) == "" {
+		return fail(codeOther, text{
+			ru: "Новый пароль ключа не может быть пустым",
+			uz: "Kalitning yangi paroli bo‘sh bo‘lishi mumkin emas",
+			en: "The new password of the key must not be empty",
+		})
+	}
+	old, err := a.keys.Locate(k.files, c.arg(0), c.arg(1), c.arg(2))
+	exists := err == nil
+	if exists && old != s.File {
+		return fail(k.exists, textFileExistsChooseOtherName)
+	}
+	why, name := questionNewFile, c.arg(2)
+	if exists {
+		why, name = questionReplaceFile, old.Name
+	}
+	u, _, err := a.askFor(ctx, c, s, nil, false, why, name)
+	if err != nil {
+		return err
+	}
+	defer u.Wipe()
+	if err := sameKey(u.Key, chain[0]); err != nil {
+		return err
+	}
+	renewed := a.newEntry(c, u.Key, chain)
+	if !exists {
+		err := k.createKey(a, c, []keystore.Entry{renewed}, chain[0])
+		if errors.Is(err, keyring.ErrExists) { // since we looked
+			err = fail(k.exists, textFileExistsChooseOtherName)
+		}
+		return err
+	}
+	entries := slices.Clone(u.entries)
+	for i, e := range entries {
+		if e.Key == u.Key {
+			entries[i] = renewed
+		}
+	}
+	data, err := k.create(a, entries, c.arg(5))
+	if err != nil {
+		a.log.Warn("a key file cannot be made", "error", err.Error())
+		return fail(codeOther, textReasonKeyFileNotMadeOf)
+	}
+	c.noteKey(chain[0])
+	if err := a.keys.Replace(old, u.data, data); err != nil {
+		a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
+		return fail(codeOther, textReasonKeyFileNotReplaced)
+	}
+	a.keys.ForgetFile(old)
+	return nil
+}
+
+func (a *Agent) newEntry(c *call, key *alg.PrivateKey, chain []*cert.Certificate) keystore.Entry {
+	return keystore.Entry{Alias: strings.ToLower(c.arg(3)), Key: key, Chain: chain, Created: a.now()}
+}
+
+// createKey makes a file of entries. The error is a refusal, or wraps
+// keyring.ErrExists.
+func (k *fileKind) createKey(a *Agent, c *call, entries []keystore.Entry, subject *cert.Certificate) error {
+	data, err := k.create(a, entries, c.arg(5))
+	if err != nil {
+		a.log.Warn("a key file cannot be made", "error", err.Error())
+		return fail(codeOther, textReasonKeyFileNotMadeOf)
+	}
+	c.noteKey(subject)
+	return a.createFile(k.files, c.arg(0), c.arg(1), c.arg(2), data)
 }
 
 // checkNewFile looks at disk, path and name of a call that makes a file.
@@ -257,41 +333,6 @@ func (a *Agent) checkNewFile(c *call) error {
 	return nil
 }
 
-// saveKey writes a key with its chain. A new key replaces no file; a loaded one
-// may, its own or another of the person's.
-func (k *fileKind) saveKey(a *Agent, c *call, key *alg.PrivateKey, chain []*cert.Certificate, loaded bool) error {
-	if err := sameKey(key, chain[0]); err != nil {
-		return err
-	}
-	data, err := k.create(a, []keystore.Entry{{Alias: strings.ToLower(c.arg(3)), Key: key, Chain: chain, Created: a.now()}}, c.arg(5))
-	if err != nil {
-		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return failf("the key file cannot be made of these certificates")
-	}
-	c.noteKey(chain[0])
-	err = a.createFile(k.files, c.arg(0), c.arg(1), c.arg(2), data)
-	if !errors.Is(err, keyring.ErrExists) {
-		return err
-	}
-	if !loaded {
-		return fail(k.exists, textFileExistsChooseOtherName)
-	}
-	old, err := a.keys.Locate(k.files, c.arg(0), c.arg(1), c.arg(2))
-	if err != nil {
-		return a.missingFile(k.kind)
-	}
-	was, err := a.keys.Read(old)
-	if err != nil {
-		return a.missingFile(k.kind)
-	}
-	if err := a.keys.Replace(old, was, data); err != nil {
-		a.log.Warn("a key file is not replaced", "file", old.Name, "error", err.Error())
-		return failf("the key file cannot be written: it is as it was")
-	}
-	a.keys.ForgetFile(old)
-	return nil
-}
-
 // createFile makes a new key file. The error is a refusal, or wraps
 // keyring.ErrExists.
 func (a *Agent) createFile(k *keyring.Kind, disk, path, name string, data []byte) error {
@@ -303,7 +344,7 @@ func (a *Agent) createFile(k *keyring.Kind, disk, path, name string, data []byte
 		return fail(-9000, textFailedToCreateDir)
 	case err != nil:
 		a.log.Warn("a key file is not written", "error", err.Error())
-		return failf("the key file cannot be written")
+		return fail(codeOther, textReasonKeyFileNotWritten)
 	}
 	a.log.Info("a key file is made", "file", f.Name)
 	return nil

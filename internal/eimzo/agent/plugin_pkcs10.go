@@ -81,7 +81,7 @@ func createPKCS10FromKey(ctx context.Context, a *Agent, c *call) (fields, error)
 	defer u.Wipe()
 	if subject.Raw == nil {
 		if len(u.Chain) == 0 {
-			return nil, failf("the key file has no certificate to take the name from")
+			return nil, fail(codeOther, textReasonNoSubject)
 		}
 		subject = u.Chain[0].Subject
 	}
@@ -106,10 +106,14 @@ func createPKCS10(ctx context.Context, a *Agent, c *call) (fields, error) {
 		}
 		return a.tokenRequest(ctx, c, c.arg(0), cert.RequestTemplate{Subject: subject, Policies: policies})
 	}
-	s, err := a.session(c, c.arg(0), fail(-1011, textKeyPairByIdIsNotFound), fail(-1016, textKeyIdDoesNotMatch), keyring.TypeKeyPair)
-	if err != nil {
+	if _, err := a.session(c, c.arg(0), fail(-1011, textKeyPairByIdIsNotFound), fail(-1016, textKeyIdDoesNotMatch), keyring.TypeKeyPair); err != nil {
 		return nil, err
 	}
+	s, done, ok := a.keyPair(c, c.arg(0))
+	if !ok { // since we looked
+		return nil, fail(-1011, textKeyPairByIdIsNotFound)
+	}
+	defer done()
 	subject, err := parseName(c.arg(1))
 	if err != nil {
 		return nil, err

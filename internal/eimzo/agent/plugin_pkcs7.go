@@ -69,7 +69,7 @@ func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.
 	}
 	if len(u.Chain) == 0 {
 		u.Wipe()
-		return nil, nil, nil, failf("the key file has no certificate of the key")
+		return nil, nil, nil, fail(codeOther, textReasonNoCertificate)
 	}
 	c.noteKey(u.Chain[0])
 	c.noteContent(content)
@@ -97,5 +97,5 @@ func signedReply(document []byte, c *cert.Certificate) (fields, error) {
 			}, nil
 		}
 	}
-	return nil, failf("the document has no signature of this key")
+	return nil, fail(codeOther, textReasonNoOwnSignature)
 }

@@ -90,7 +90,7 @@ func (s *enrolments) begin(key [2]string, now time.Time) (*enrolment, error) {
 		return nil, fail(-2026, textProcessIdAlreadyExists)
 	}
 	if len(s.kept) >= maxEnrolments {
-		return nil, failf("too many keys are waiting for their certificates")
+		return nil, fail(codeOther, textReasonTooManyEnrolments)
 	}
 	e := &enrolment{since: now, busy: -3001}
 	if s.kept == nil {
@@ -142,8 +142,10 @@ func enrollStep1(ctx context.Context, a *Agent, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	failed := true // also by a panic
+	defer func() { a.enrolments.end(process, failed) }()
 	reply, err := a.enroll(ctx, c, e, policies)
-	a.enrolments.end(process, err != nil)
+	failed = err != nil
 	return reply, err
 }
 
@@ -243,8 +245,10 @@ func enrollStep2(_ context.Context, a *Agent, c *call) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
+	done := false // what failed may be tried again
+	defer func() { a.enrolments.end(process, done) }()
 	reply, err := a.complete(c, e)
-	a.enrolments.end(process, err == nil) // what failed may be tried again
+	done = err == nil
 	return reply, err
 }
 
@@ -269,7 +273,7 @@ func (a *Agent) complete(c *call, e *enrolment) (fields, error) {
 	file, err := keystore.CreatePFX(a.rand, []keystore.Entry{{Alias: alias, Key: e.key, Chain: chain, Created: a.now()}}, e.password.Text(), a.profile())
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return nil, failf("the key file cannot be made of these certificates")
+		return nil, fail(codeOther, textReasonKeyFileNotMadeOf)
 	}
 	path := newKeyPath(e.disk)
 	if err := a.createFile(keyring.PFX, e.disk, path, e.name, file); errors.Is(err, keyring.ErrExists) {

@@ -67,6 +67,9 @@ func (a *Agent) confirm(ctx context.Context, c *call, question text) error {
 	if err := a.confirmAlways(ctx, c, question); err != nil {
 		return err
 	}
+	if nameless(c.Origin) {
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.confirmed) >= maxLanguages {

@@ -249,8 +249,11 @@ func (a *Agent) device(ctx context.Context, id string) (device, error) {
 // isToken tells whether an id stands for a token.
 func isToken(id string) bool { return tokenKinds[id] != nil }
 
-// pinID is what the PIN of a token is remembered under.
-func (d device) pinID() string { return pinPrefix + string(d.info.Kind) + ":" + d.info.Name }
+// pinID is what the PIN of a token is remembered under: another card in the
+// same reader must not lose a try to it.
+func (d device) pinID() string {
+	return pinPrefix + string(d.info.Kind) + ":" + d.info.Name + ":" + d.info.Serial
+}
 
 // lengthError is the refusal of a PIN that cannot be one.
 func (d device) lengthError() *statusError {
@@ -268,7 +271,8 @@ func (d device) lengthError() *statusError {
 // person types. content is what will be signed, nil for nothing; why tells what
 // else the page wants, and asks even where a PIN is remembered.
 func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content, why text) (token.Session, error) {
-	if !a.options.ConfirmEach && why.ru == "" {
+	remembers := a.remembers(c) && why.ru == ""
+	if remembers {
 		if pin, ok := a.keys.Remembered(c.Origin, d.pinID()); ok {
 			session, err := openWith(ctx, d, pin)
 			pin.Wipe()
@@ -287,9 +291,12 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 	if chain, err := d.Chain(ctx); err == nil && len(chain) > 0 {
 		r.Key.Owner, r.Key.Serial, r.Key.Expiry = chain[0].Subject.Map()["CN"], chain[0].SerialHex(), chain[0].NotAfter
 	}
-	r.Content, r.Remember = content, !a.options.ConfirmEach
+	r.Content, r.Remember = content, remembers
+	if why.ru == "" && content == nil && remembers {
+		why = questionLaterUse
+	}
 	if why.ru != "" {
-		r.Question, r.Remember = fmt.Sprintf(why.in(c.language), c.Domain), false
+		r.Question = fmt.Sprintf(why.in(c.language), c.Domain)
 	}
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
@@ -299,7 +306,7 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 		}
 		session, err := openWith(ctx, d, answer.Secret)
 		if err == nil {
-			if !a.options.ConfirmEach {
+			if remembers {
 				a.keys.Remember(c.Origin, d.pinID(), answer.Secret, answer.Remember)
 			}
 			answer.Secret.Wipe()

@@ -157,7 +157,13 @@ func TestATokenSignsWithItsPIN(t *testing.T) {
 	for _, c := range d.user.Chain {
 		want = append(want, b64(c.Raw))
 	}
+	d.types("71829")
 	wantFields(t, callFunction(t, d.agent, "x509", "get_certificate_chain", "ckc"), map[string]any{"success": true, "certificates": want})
+	if q := d.person.asked[0].Question; !strings.Contains(q, "подписывать") {
+		t.Errorf("nobody is told that the page may sign now: %q", q)
+	}
+
+	wantFields(t, callFunction(t, d.agent, "ckc", "clear_saved_pin_codes"), map[string]any{"success": true})
 
 	// "ckc" takes the token that can sign.
 	for _, id := range []string{"ckc", "baikey"} {

@@ -30,7 +30,8 @@ func x509Plugin() plugin {
 	}
 }
 
-// getCertificateChain asks for the password: a PFX file hides its certificates.
+// getCertificateChain asks for the password or the PIN, also where a token would
+// show its certificates without: they tell who the person is.
 func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error) {
 	if isToken(c.arg(0)) {
 		d, err := a.device(ctx, c.arg(0))
@@ -41,6 +42,11 @@ func getCertificateChain(ctx context.Context, a *Agent, c *call) (fields, error)
 		if err != nil {
 			return nil, a.tokenError(d, err)
 		}
+		session, err := a.openToken(ctx, c, d, nil, text{})
+		if err != nil {
+			return nil, err
+		}
+		a.closeToken(d, session)
 		return chainReply(certificates), nil
 	}
 	s, err := a.session(c, c.arg(0), fail(-1010, textKeyIdIsNotFound), fail(-1018, textKeyIdIsNotSupportedForCertificate), keyFiles...)

@@ -313,6 +313,41 @@ func TestTheAuditLogIsBoundedAndKeepsSignatures(t *testing.T) {
 	}
 }
 
+// TestAnAuditLogThatIsLostBeginsAgain: its folder was away while a new file
+// should have begun.
+func TestAnAuditLogThatIsLostBeginsAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenAudit(dir, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.maxSize = 1
+	line := func() {
+		l.Write([]slog.Attr{slog.String("function", "pkcs7.create_pkcs7"), slog.String("serial", "1")})
+	}
+	line()
+	if err := os.Rename(dir, dir+"2"); err != nil {
+		t.Skip("a folder with an open file cannot be moved here")
+	}
+	line()
+	if !l.closed {
+		t.Error("the file was not lost")
+	}
+	if err := os.Rename(dir+"2", dir); err != nil {
+		t.Fatal(err)
+	}
+	line()
+	if text, err := os.ReadFile(filepath.Join(dir, AuditFile)); err != nil || !strings.Contains(string(text), "create_pkcs7") || l.closed {
+		t.Errorf("%s %v", text, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnAuditLogThatCannotBeWrittenIsTold(t *testing.T) {
 	var told bytes.Buffer
 	l, err := OpenAudit(t.TempDir(), time.Now, slog.New(slog.NewTextHandler(&told, nil)))

@@ -266,6 +266,23 @@ func TestMessagesShareTheMemoryThereIs(t *testing.T) {
 	givenBack(t, a, 1<<20)
 }
 
+// TestOnePageLeavesOthersTheirShareOfMemory: half of it is for the others.
+func TestOnePageLeavesOthersTheirShareOfMemory(t *testing.T) {
+	var b budget
+	b.set(100)
+	if !b.take("a", 30) || !b.take("a", 20) || b.take("a", 1) {
+		t.Error("a page has not just half of the memory")
+	}
+	if !b.take("b", 50) || b.take("c", 1) {
+		t.Error("the others have not just the rest")
+	}
+	b.give("a", 50)
+	b.give("b", 50)
+	if b.free.Load() != 100 || len(b.taken) != 0 {
+		t.Errorf("%d free, %v", b.free.Load(), b.taken)
+	}
+}
+
 // A thousand pages that open a socket and say nothing, or half a message, cost
 // little, and another is answered.
 func TestAThousandIdleSocketsCostLittle(t *testing.T) {

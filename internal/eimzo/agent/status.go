@@ -15,12 +15,6 @@ type statusError struct {
 // fail is a refusal with a text of the catalogue, whose verbs take args.
 func fail(code int, t text, args ...any) error { return &statusError{code, t, args} }
 
-// failf is a refusal without a number of its own (-9999), told in the words
-// given. They go to the page: no path, no secret, nothing of ours.
-func failf(format string, args ...any) error {
-	return &statusError{codeOther, text{ru: "%s"}, []any{fmt.Sprintf(format, args...)}}
-}
-
 func (e *statusError) Error() string {
 	return fmt.Sprintf("%d: "+e.text.ru, append([]any{e.code}, e.args...)...)
 }

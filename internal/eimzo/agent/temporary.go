@@ -72,7 +72,7 @@ func (a *Agent) temporaryChain(subject cert.Name, key *alg.PrivateKey) ([]*cert.
 func parseName(s string) (cert.Name, error) {
 	name, err := cert.ParseName(s)
 	if err != nil || name.Empty() {
-		return cert.Name{}, failf("the X.500 name cannot be read: give it as CN=...,O=...,C=UZ")
+		return cert.Name{}, fail(codeOther, textReasonNotName)
 	}
 	return name, nil
 }
@@ -82,10 +82,11 @@ func saveTemporaryPFX(_ context.Context, a *Agent, c *call) (fields, error) {
 	if err := a.checkNewFile(c); err != nil {
 		return nil, err
 	}
-	s, err := a.session(c, c.arg(4), fail(-1011, textKeyPairByIdIsNotFound), fail(-1011, textKeyPairByIdIsNotFound), keyring.TypeKeyPair)
-	if err != nil {
-		return nil, err
+	s, done, ok := a.keyPair(c, c.arg(4))
+	if !ok {
+		return nil, fail(-1011, textKeyPairByIdIsNotFound)
 	}
+	defer done()
 	subject, err := parseName(c.arg(6))
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func saveTemporaryPFX(_ context.Context, a *Agent, c *call) (fields, error) {
 	data, err := keystore.CreatePFX(a.rand, []keystore.Entry{{Alias: strings.ToLower(c.arg(3)), Key: s.Key, Chain: chain, Created: a.now()}}, c.arg(5), a.profile())
 	if err != nil {
 		a.log.Warn("a key file cannot be made", "error", err.Error())
-		return nil, failf("the key file cannot be made")
+		return nil, fail(codeOther, textReasonKeyFileNotMade)
 	}
 	if err := a.createFile(keyring.PFX, c.arg(0), c.arg(1), c.arg(2), data); errors.Is(err, keyring.ErrExists) {
 		return nil, fail(-2009, textFileExistsChooseOtherName)

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"imzo/internal/eimzo/agent/keyring"
+	"imzo/internal/eimzo/agent/origin"
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/secret"
 	"imzo/pki/cert"
@@ -38,6 +40,25 @@ var (
 	}
 )
 
+// Why pages ask for a password when there is nothing to sign.
+var (
+	questionLaterUse = text{
+		ru: "%s просит пароль ключа. Пока пароль запомнен, сайт может этим ключом и подписывать.",
+		uz: "%s kalit parolini so‘ramoqda. Parol eslab qolingan vaqtda sayt shu kalit bilan imzolashi ham mumkin.",
+		en: "%s asks for the password of the key. As long as the password is remembered, the site can sign with the key too.",
+	}
+	questionNewFile = text{
+		ru: "%s записывает этот ключ с новыми сертификатами в новый файл %s. Пароль нового файла задаёт сайт.",
+		uz: "%s bu kalitni yangi sertifikatlar bilan yangi %s fayliga yozadi. Yangi faylning parolini sayt belgilaydi.",
+		en: "%s writes this key with new certificates into the new file %s. The site chooses the password of that file.",
+	}
+	questionReplaceFile = text{
+		ru: "%s заменяет файл ключа %s: в нём будут новые сертификаты и новый пароль, который задаёт сайт.",
+		uz: "%s %s kalit faylini almashtiradi: unda yangi sertifikatlar va sayt belgilagan yangi parol bo‘ladi.",
+		en: "%s replaces the key file %s: it will have new certificates, and a new password that the site chooses.",
+	}
+)
+
 // keyFiles are the types of keys in files.
 var keyFiles = []keyring.Type{keyring.TypePFX, keyring.TypeYTKS}
 
@@ -54,6 +75,16 @@ func (a *Agent) session(c *call, id string, unknown, wrong error, types ...keyri
 		}
 	}
 	return s, wrong
+}
+
+// keyPair finds a new key of a page. done ends its use.
+func (a *Agent) keyPair(c *call, id string) (s keyring.Session, done func(), ok bool) {
+	s, done, err := a.keys.Use(c.Origin, id)
+	if err != nil || s.Type != keyring.TypeKeyPair {
+		done()
+		return keyring.Session{}, func() {}, false
+	}
+	return s, done, true
 }
 
 // unlocked is an open key, which several signatures may share: it is wiped when
@@ -96,7 +127,8 @@ func (u *unlocked) Wipe() {
 // the one that the person types, with three tries. content is what will be
 // signed, for the person to see. The caller wipes the result.
 func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content *prompt.Content) (*unlocked, error) {
-	if !a.options.ConfirmEach {
+	remembers := a.remembers(c)
+	if remembers {
 		if u := a.kept(c, s); u != nil {
 			return u, nil
 		}
@@ -113,15 +145,33 @@ func (a *Agent) unlock(ctx context.Context, c *call, s keyring.Session, content 
 			}
 		}
 	}
-	u, remember, err := a.askFor(ctx, c, s, content, !a.options.ConfirmEach)
+	why := text{}
+	if content == nil && remembers {
+		why = questionLaterUse
+	}
+	u, remember, err := a.askFor(ctx, c, s, content, remembers, why)
 	if err != nil {
 		return nil, err
 	}
-	if !a.options.ConfirmEach {
+	if remembers {
 		a.keys.Remember(c.Origin, s.ID, u.password, remember)
 		a.keep(c, s, u)
 	}
 	return u, nil
+}
+
+// remembers tells whether what a person has typed for a page, or allowed it, may
+// serve its next call. Frames without an origin of their own and pages from
+// files all are "null": what one was given must not serve another.
+func (a *Agent) remembers(c *call) bool {
+	return !a.options.ConfirmEach && !nameless(c.Origin)
+}
+
+// nameless tells whether an Origin header names no page. Programs send none at
+// all, which no browser does.
+func nameless(header string) bool {
+	header = strings.ToLower(strings.TrimSpace(header))
+	return header != "" && origin.Domain(header) == origin.Null || strings.HasPrefix(header, "file:")
 }
 
 // keep keeps an open key for as long as its password is remembered: opening
@@ -145,10 +195,14 @@ func (a *Agent) kept(c *call, s keyring.Session) *unlocked {
 	return u
 }
 
-// askFor asks for the password of a session's key until it opens the key.
-func (a *Agent) askFor(ctx context.Context, c *call, s keyring.Session, content *prompt.Content, offer bool) (u *unlocked, remember bool, err error) {
+// askFor asks for the password of a session's key until it opens the key. why,
+// when not empty, tells what the page wants it for; offer offers to remember it.
+func (a *Agent) askFor(ctx context.Context, c *call, s keyring.Session, content *prompt.Content, offer bool, why text, args ...any) (u *unlocked, remember bool, err error) {
 	r := a.question(c, prompt.KindPassword)
 	r.Key = a.describe(s)
+	if why.ru != "" {
+		r.Question = fmt.Sprintf(why.in(c.language), append([]any{c.Domain}, args...)...)
+	}
 	r.Content, r.Remember = content, offer
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
@@ -221,7 +275,9 @@ func (a *Agent) open(s keyring.Session, password *secret.Secret) (*unlocked, err
 	u := &unlocked{data: data, entries: entries, password: password}
 	u.users.Store(1)
 	for _, e := range entries {
-		if strings.EqualFold(e.Alias, s.Alias) {
+		// A YTKS file shows its certificates, of which one was chosen.
+		chosen := s.Serial == "" || len(e.Chain) > 0 && strings.EqualFold(e.Chain[0].SerialHex(), s.Serial)
+		if strings.EqualFold(e.Alias, s.Alias) && chosen {
 			u.Entry = e
 			return u, nil
 		}

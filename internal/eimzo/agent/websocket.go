@@ -42,20 +42,42 @@ const (
 // DefaultMemory bounds all messages together.
 const DefaultMemory = 1 << 30
 
-// budget is memory that messages share.
+// budget is memory that messages share. One page gets half of it at most, which
+// is two of the largest messages, so that it cannot keep others from calling.
 type budget struct {
-	free atomic.Int64
+	all, free atomic.Int64
+
+	mu    sync.Mutex
+	taken map[string]int64 // by Origin
 }
 
-func (b *budget) take(n int64) bool {
-	if b.free.Add(-n) >= 0 {
-		return true
+func (b *budget) set(n int64) {
+	b.all.Store(n)
+	b.free.Store(n)
+}
+
+func (b *budget) take(origin string, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.taken[origin]+n > b.all.Load()/2 || b.free.Load() < n {
+		return false
 	}
-	b.free.Add(n)
-	return false
+	if b.taken == nil {
+		b.taken = map[string]int64{}
+	}
+	b.taken[origin] += n
+	b.free.Add(-n)
+	return true
 }
 
-func (b *budget) give(n int64) { b.free.Add(n) }
+func (b *budget) give(origin string, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free.Add(n)
+	if b.taken[origin] -= n; b.taken[origin] <= 0 {
+		delete(b.taken, origin)
+	}
+}
 
 // upgrader takes every origin: what a page may do is decided call by call, as
 // pages without a key may bring one. Compression would let a small message
@@ -141,7 +163,7 @@ func (s *socket) serve(ctx context.Context, messages <-chan message, keep bool) 
 			_ = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
 		case m := <-messages:
 			reply := s.agent.answer(ctx, s.from, m.data)
-			s.agent.memory.give(m.cost)
+			s.agent.memory.give(s.from.Origin, m.cost)
 			if err := s.send(reply); err != nil {
 				return
 			}
@@ -160,7 +182,7 @@ func (s *socket) read(ctx context.Context, messages chan<- message, keep bool) {
 		// pings; the first call, and others, come at once.
 		m, err := s.next(first && !keep)
 		if err != nil {
-			s.agent.memory.give(m.cost)
+			s.agent.memory.give(s.from.Origin, m.cost)
 			s.cut = errors.Is(err, errTooMuch) || errors.Is(err, websocket.ErrReadLimit)
 			if errors.Is(err, errTooMuch) {
 				s.close(websocket.CloseTryAgainLater, "try again later")
@@ -173,7 +195,7 @@ func (s *socket) read(ctx context.Context, messages chan<- message, keep bool) {
 		select {
 		case messages <- m:
 		case <-ctx.Done():
-			s.agent.memory.give(m.cost) // only the close is still to come
+			s.agent.memory.give(s.from.Origin, m.cost) // only the close is still to come
 		}
 	}
 }
@@ -203,7 +225,7 @@ func (s *socket) next(soon bool) (m message, err error) {
 		n, err := r.Read(chunk)
 		if n > 0 && kind == websocket.TextMessage {
 			cost := int64(n) * (1 + messageCost)
-			if !s.agent.memory.take(cost) {
+			if !s.agent.memory.take(s.from.Origin, cost) {
 				return m, errTooMuch
 			}
 			m.cost += cost

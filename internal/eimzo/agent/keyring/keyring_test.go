@@ -18,6 +18,7 @@ import (
 
 	"imzo/internal/secret"
 	"imzo/internal/testpki"
+	"imzo/pki/alg"
 	"imzo/pki/keystore"
 )
 
@@ -522,4 +523,51 @@ func FuzzLocate(f *testing.F) {
 			t.Fatalf("%q %q %q: %q", disk, path, name, file.Path())
 		}
 	})
+}
+
+// TestAKeyInUseIsNotWiped: the session may end in the middle of a call.
+func TestAKeyInUseIsNotWiped(t *testing.T) {
+	key, err := alg.GenerateKey("ozdst", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(Options{})
+	id := r.Add(Session{Type: TypeKeyPair, Origin: "a", Key: key})
+	if s, err := r.Get("a", id); err != nil || s.Key != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, done, err := r.Use("b", id); err == nil {
+		t.Error("another page uses the key")
+	} else {
+		done()
+	}
+	s, done, err := r.Use("a", id)
+	if err != nil || s.Key != key {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	_, done2, err := r.Use("a", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var signing sync.WaitGroup
+	signing.Go(func() {
+		for range 200 {
+			if _, err := key.SignMessage(nil, []byte("x")); err != nil {
+				t.Error(err)
+			}
+		}
+		done()
+		done()
+	})
+	if err := errors.Join(r.Remove("a", id), r.Close()); err != nil {
+		t.Error(err)
+	}
+	signing.Wait()
+	if _, err := key.SignMessage(nil, []byte("x")); err != nil {
+		t.Error("wiped while another call uses it")
+	}
+	done2()
+	if _, err := key.SignMessage(nil, []byte("x")); err == nil {
+		t.Error("not wiped")
+	}
 }

@@ -50,7 +50,7 @@ type Session struct {
 	File   File
 	Alias  string
 	Serial string          // of the certificate, for YTKS
-	Key    *alg.PrivateKey // of a KEY_PAIR
+	Key    *alg.PrivateKey // of a KEY_PAIR; nil but from [Ring.Use]
 }
 
 // Options say where keys are, and how long what is kept.
@@ -90,6 +90,8 @@ type Ring struct {
 type session struct {
 	Session
 	since, used time.Time
+	users       int  // of the key
+	gone        bool // the last of them wipes it
 }
 
 type passwordKey struct{ origin, id string }
@@ -157,7 +159,7 @@ func (r *Ring) Add(s Session) (id string) {
 		r.drop(oldest.ID)
 	}
 	s.ID = newID()
-	r.sessions[s.ID] = &session{s, now, now}
+	r.sessions[s.ID] = &session{Session: s, since: now, used: now}
 	return s.ID
 }
 
@@ -177,7 +179,36 @@ func (r *Ring) Get(origin, id string) (Session, error) {
 		return Session{}, err
 	}
 	k.used = r.options.Now()
-	return k.Session, nil
+	s := k.Session
+	s.Key = nil
+	return s, nil
+}
+
+// Use is [Ring.Get] with the key of a KEY_PAIR, which is not wiped before done
+// was called, whatever becomes of the session.
+func (r *Ring) Use(origin, id string) (s Session, done func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, err := r.get(origin, id)
+	if err != nil {
+		return Session{}, func() {}, err
+	}
+	k.used = r.options.Now()
+	k.users++
+	return k.Session, sync.OnceFunc(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		k.users--
+		k.wipe()
+	}), nil
+}
+
+// wipe wipes the key when the session is gone and nobody uses it. The caller
+// holds the lock.
+func (k *session) wipe() {
+	if k.gone && k.users == 0 && k.Key != nil {
+		k.Key.Wipe()
+	}
 }
 
 // get finds a session. The caller holds the lock.
@@ -206,8 +237,9 @@ func (r *Ring) Remove(origin, id string) error {
 
 // drop ends a session. The caller holds the lock.
 func (r *Ring) drop(id string) {
-	if k := r.sessions[id]; k != nil && k.Key != nil {
-		k.Key.Wipe()
+	if k := r.sessions[id]; k != nil {
+		k.gone = true
+		k.wipe()
 	}
 	delete(r.sessions, id)
 	for k := range r.passwords {

@@ -53,7 +53,8 @@ type Ask func(ctx context.Context) (allowed, always bool, err error)
 
 // Allowed tells whether a page may call: its domain has a key, here or at the
 // vendor's, or the person allows it. What the person denied stays denied while
-// the program runs; a question that nobody answered is asked again.
+// the program runs; a question that nobody answered is asked again, and so is
+// that of a page without a name, which any other may be the next time.
 func (g *Gate) Allowed(ctx context.Context, header, domain string, ask Ask) bool {
 	if g.Keys.Has(domain) {
 		return true
@@ -75,7 +76,7 @@ func (g *Gate) Allowed(ctx context.Context, header, domain string, ask Ask) bool
 		g.Log.Info("nobody said whether a page may call", "cause", err.Error())
 		return false
 	}
-	if !allowed || forever {
+	if (!allowed || forever) && domain != Null {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.said == nil || len(g.said) >= maxDomains {

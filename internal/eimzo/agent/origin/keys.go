@@ -29,6 +29,7 @@ func (e *KeyError) Error() string { return "not the API key of the domain " + e.
 // vendor, so it does not matter which page brings which.
 type Keys struct {
 	path string
+	log  *slog.Logger
 
 	mu   sync.Mutex
 	keys map[string]string // by domain
@@ -37,7 +38,7 @@ type Keys struct {
 // OpenKeys reads the keys of a file, which need not be there; "" keeps them in
 // memory only. Keys that do not verify any more are left out.
 func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
-	k := &Keys{path: path, keys: map[string]string{}}
+	k := &Keys{path: path, log: log, keys: map[string]string{}}
 	if path == "" {
 		return k, nil
 	}
@@ -103,7 +104,11 @@ func (k *Keys) Register(pairs []string) error {
 	if !changed || k.path == "" {
 		return nil
 	}
-	return k.write()
+	// The page goes on either way: it brings its key again after a start.
+	if err := k.write(); err != nil && k.log != nil {
+		k.log.Warn("the API keys cannot be stored", "file", filepath.Base(k.path), "error", err.Error())
+	}
+	return nil
 }
 
 // write puts the keys into the file: it has the old ones or the new ones. The

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -160,4 +161,19 @@ func TestDevelopersAreAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("http://localhost:3000", true, 0)
+}
+
+// TestAKeyThatCannotBeStoredIsTakenAllTheSame: it is kept in memory.
+func TestAKeyThatCannotBeStoredIsTakenAllTheSame(t *testing.T) {
+	var told bytes.Buffer
+	k, err := OpenKeys(filepath.Join(t.TempDir(), "absent", "apikeys.json"), slog.New(slog.NewTextHandler(&told, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Register([]string{"localhost", localhostKey}); err != nil || !k.Has("localhost") {
+		t.Error(err)
+	}
+	if !strings.Contains(told.String(), "cannot be stored") {
+		t.Error(told.String())
+	}
 }

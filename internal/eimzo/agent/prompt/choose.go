@@ -85,13 +85,13 @@ func Desktop() bool {
 	return os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
 }
 
-// Browser shows an address in the person's browser. It must be one of http on
-// this computer: nothing else is handed to other programs.
+// Browser shows an address in the person's browser. It must be one of http or
+// https on this computer: nothing else is handed to other programs.
 func Browser(address string) error {
 	if !Desktop() {
 		return ErrUnavailable
 	}
-	if !strings.HasPrefix(address, "http://127.0.0.1:") {
+	if !strings.HasPrefix(address, "http://127.0.0.1:") && !strings.HasPrefix(address, "https://127.0.0.1:") {
 		return fmt.Errorf("not an address of this computer")
 	}
 	var command *exec.Cmd

@@ -106,13 +106,13 @@ func (a *assuan) ask(ctx context.Context, r *Request) (Answer, error) {
 	}
 	var text strings.Builder
 	if r.Question != "" {
-		fmt.Fprintf(&text, "%s\n\n", Visible(r.Question, maxQuestion))
+		fmt.Fprintf(&text, "%s\n\n", visibleLine(r.Question, maxQuestion))
 	}
 	for _, f := range r.facts() {
 		fmt.Fprintf(&text, "%s: %s\n", f.Label, f.Value)
 	}
 	if p := r.preview(); p != "" {
-		fmt.Fprintf(&text, "\n%s:\n%s\n", say(r.Language, "preview"), p)
+		fmt.Fprintf(&text, "\n%s:\n| %s\n", say(r.Language, "preview"), strings.ReplaceAll(p, "\n", "\n| "))
 	}
 	if r.asksNew() {
 		fmt.Fprintf(&text, "\n%s\n%s\n", say(r.Language, "rules"), say(r.Language, "forgotten"))

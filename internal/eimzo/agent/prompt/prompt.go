@@ -60,7 +60,7 @@ type Request struct {
 	Function string // such as "pkcs7.create_pkcs7"
 	Key      *Key   // nil where there is none
 	Content  *Content
-	Question string // of KindPermission and KindConfirm, in Language
+	Question string // what the page wants, in Language; "" when the facts say it
 	Retry    string // why it is asked again, in Language; "" the first time
 	// Remember offers to keep the password for six hours.
 	Remember bool
@@ -138,6 +138,11 @@ func Visible(text string, most int) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// visibleLine is [Visible] in one line: a value must not look like several facts.
+func visibleLine(text string, most int) string {
+	return strings.NewReplacer("\n", "\uFFFD", "\t", "\uFFFD").Replace(Visible(text, most))
 }
 
 // Answer is what the person said. Whoever asked wipes the secret.

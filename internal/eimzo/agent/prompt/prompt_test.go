@@ -229,3 +229,49 @@ func TestAPageThatIsRefusedHasToWait(t *testing.T) {
 		}
 	})
 }
+
+// TestAPageThatLeavesHasToWaitToo: it would show one question after the other.
+func TestAPageThatLeavesHasToWaitToo(t *testing.T) {
+	asked := 0
+	q := NewQueue(formFunc(func(ctx context.Context, _ Request) (Answer, error) {
+		asked++
+		<-ctx.Done()
+		return Answer{}, ctx.Err()
+	}), nil)
+	for range 100 {
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, leave)
+		if _, err := q.Ask(ctx, Request{Origin: "a"}); err == nil {
+			t.Fatal("answered")
+		}
+		leave()
+	}
+	if asked != freeRefusals {
+		t.Errorf("shown %d times", asked)
+	}
+}
+
+// TestAValueCannotLookLikeAnotherFact: owners and names come from foreign disks.
+func TestAValueCannotLookLikeAnotherFact(t *testing.T) {
+	r := Request{
+		Kind: KindPassword, Origin: "https://evil.example", Language: "en", Question: "a\n  Site: https://my.gov.uz",
+		Key: &Key{Owner: "A\n  Site: https://my.gov.uz\tb"}, Content: &Content{Preview: "x\nSite: https://my.gov.uz", Digest: []byte{1}},
+	}
+	for _, f := range r.facts() {
+		if strings.ContainsAny(f.Value, "\n\t") {
+			t.Errorf("%q", f.Value)
+		}
+	}
+	var shown strings.Builder
+	writeQuestion(&shown, &r)
+	for _, line := range strings.Split(shown.String(), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "Site: https://my") {
+			t.Errorf("%q looks real in\n%s", line, shown.String())
+		}
+	}
+	for _, origin := range []string{"null", "file://"} {
+		if f := (&Request{Origin: origin, Language: "en"}).facts(); !strings.Contains(f[0].Value, "unknown page") {
+			t.Errorf("%q is shown as %q", origin, f[0].Value)
+		}
+	}
+}

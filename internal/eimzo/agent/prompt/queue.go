@@ -109,9 +109,11 @@ func (q *Queue) note(origin string, err error) {
 	case err == nil:
 		delete(q.refusals, origin)
 		return
-	case !errors.Is(err, ErrCancelled) && !errors.Is(err, ErrTimeout):
-		return
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrMismatch):
+		return // the person had no part in it, or wants to go on
 	}
+	// A page that leaves before there was an answer counts too, or it could show
+	// one question after the other.
 	k := q.refusals[origin]
 	if k == nil {
 		if len(q.refusals) >= maxOrigins {

@@ -136,13 +136,13 @@ func (t *Terminal) drain() {
 func writeQuestion(w io.Writer, r *Request) {
 	fmt.Fprintf(w, "\n== Imzo: %s ==\n", r.title())
 	if r.Question != "" {
-		fmt.Fprintln(w, Visible(r.Question, maxQuestion))
+		fmt.Fprintln(w, visibleLine(r.Question, maxQuestion))
 	}
 	for _, f := range r.facts() {
 		fmt.Fprintf(w, "  %s: %s\n", f.Label, f.Value)
 	}
 	if p := r.preview(); p != "" {
-		fmt.Fprintf(w, "  %s:\n    %s\n", say(r.Language, "preview"), strings.ReplaceAll(p, "\n", "\n    "))
+		fmt.Fprintf(w, "  %s:\n    | %s\n", say(r.Language, "preview"), strings.ReplaceAll(p, "\n", "\n    | "))
 	}
 	if r.Retry != "" {
 		fmt.Fprintf(w, "! %s\n", r.Retry)

@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"encoding/hex"
+	"strings"
 	"time"
 
 	"imzo/internal/i18n"
@@ -29,12 +30,15 @@ func (r *Request) facts() []fact {
 	var all []fact
 	add := func(label, value string) {
 		if value != "" {
-			all = append(all, fact{say(r.Language, label), Visible(value, maxShown)})
+			all = append(all, fact{say(r.Language, label), visibleLine(value, maxShown)})
 		}
 	}
 	site := r.Origin
-	if site == "" {
+	switch {
+	case site == "":
 		site = say(r.Language, "program")
+	case strings.EqualFold(site, "null"), strings.HasPrefix(strings.ToLower(site), "file:"):
+		site = say(r.Language, "nameless")
 	}
 	add("site", site)
 	if k := r.Key; k != nil {

@@ -235,7 +235,7 @@ func page(out http.ResponseWriter, status int, v pageView) {
 func (q *question) show(out http.ResponseWriter, wrong, disk string) {
 	l := q.Language
 	v := pageView{
-		Language: l, Title: q.title(), Error: q.Retry, Question: Visible(q.Question, maxQuestion), Facts: q.facts(),
+		Language: l, Title: q.title(), Error: q.Retry, Question: visibleLine(q.Question, maxQuestion), Facts: q.facts(),
 		Preview: q.preview(), Form: q.form, Agree: q.agree(), Refuse: q.refuse(),
 		Left: i18nLeft(l), Seconds: max(0, int(time.Until(q.until).Seconds())),
 	}

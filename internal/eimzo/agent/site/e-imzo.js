@@ -2,26 +2,51 @@
 // Calls the signing program of this computer. Written for Imzo; the names are
 // those that pages know.
 
-// Base64 of text (as UTF-8) and back.
-var Base64 = {
-  encode: function (text) {
-    var bytes = new TextEncoder().encode(text), binary = "";
+// Base64 of text (as UTF-8) and back. What it reads may be of either alphabet
+// and hold line ends, spaces or nothing for padding.
+var Base64 = (function (root) {
+  var before = root.Base64;
+  function encodeBytes(bytes) {
+    var binary = "";
     for (var i = 0; i < bytes.length; i += 0x8000) {
       binary += String.fromCharCode.apply(null, bytes.subarray(i, i + 0x8000));
     }
     return btoa(binary);
-  },
-  decode: function (text) {
-    var binary = atob(text), bytes = new Uint8Array(binary.length);
-    for (var i = 0; i < binary.length; i++) { bytes[i] = binary.charCodeAt(i); }
-    return new TextDecoder().decode(bytes);
   }
-};
-Base64.toBase64 = Base64.encode;
-Base64.fromBase64 = Base64.decode;
-Base64.encodeURI = function (text) {
-  return Base64.encode(text).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-};
+  function fromBinary(binary) {
+    var bytes = new Uint8Array(binary.length);
+    for (var i = 0; i < binary.length; i++) { bytes[i] = binary.charCodeAt(i); }
+    return bytes;
+  }
+  function urlSafe(text) {
+    return text.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  }
+  function toBinary(text) {
+    text = String(text).replace(/-/g, "+").replace(/_/g, "/").replace(/[^A-Za-z0-9+\/]/g, "");
+    // One digit beyond a group of four holds no octet.
+    return atob(text.length % 4 === 1 ? text.slice(0, -1) : text);
+  }
+  function btou(binary) {
+    return new TextDecoder("utf-8", {ignoreBOM: true}).decode(fromBinary(binary));
+  }
+  function utob(text) {
+    return unescape(encodeURIComponent(text));
+  }
+  function encode(text, urisafe) {
+    var b64 = encodeBytes(new TextEncoder().encode(String(text)));
+    return urisafe ? urlSafe(b64) : b64;
+  }
+  function decode(text) { return btou(toBinary(text)); }
+  function encodeURI(text) { return encode(text, true); }
+  var self = {
+    VERSION: "2.6.4",
+    encode: encode, toBase64: encode, encodeURI: encodeURI,
+    decode: decode, fromBase64: decode,
+    utob: utob, btou: btou, btoa: function (binary) { return btoa(binary); }, atob: toBinary,
+    noConflict: function () { root.Base64 = before; return self; }
+  };
+  return self;
+}(typeof window !== "undefined" ? window : this));
 
 var CAPIWS = (function () {
   // An extension of the browser may do the work instead.
