@@ -102,7 +102,7 @@ var rules = []rule{
 	}, modules: []string{"golang.org/x/sync"}, testModules: []string{"github.com/getkin/kin-openapi"}},
 	// The one place below the commands that joins services.
 	{area: "internal/up", allowed: []string{
-		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/agent", "internal/eimzo/agent/prompt", "internal/eimzo/server",
+		"pki/...", "internal/atomicfile", "internal/demo", "internal/eimzo/agent", "internal/eimzo/agent/prompt", "internal/eimzo/mobile/...", "internal/eimzo/server",
 		"internal/httpx", "internal/localca", "internal/revocation", "internal/secret", "internal/trust",
 	}, modules: []string{"github.com/gofrs/flock"}, testModules: []string{"github.com/chromedp/chromedp", "github.com/gorilla/websocket"}},
 	{area: "internal/cli", allowed: []string{

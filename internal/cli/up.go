@@ -17,9 +17,11 @@ func newUpCommand(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything on this machine, with test keys",
-		Long: `Run trust services, the E-IMZO-SERVER, the agent of the person and a demo site
-on this machine, without any outside service. The first run makes a data folder with a hierarchy, two
-test keys (password 1) and a config.properties; later runs reuse it.
+		Long: `Run trust services, the E-IMZO-SERVER, the agent of the person, the gateway of
+phones with a phone, and a demo site on this machine, without any outside
+service. The first run makes a data folder with a hierarchy, two test keys
+(password 1), a virtual ID card (PIN 1) and a config.properties; later runs reuse
+it.
 
 The server listens on --listen; the other parts move to a free port where
 theirs is taken, and print it. The agent knows the test keys alone, and asks

@@ -1,12 +1,14 @@
 // Package demo is the small web site of `imzo up`: it logs a person in and
-// signs and checks a text in the browser, against an E-IMZO-SERVER.
+// signs and checks a text in the browser, against an E-IMZO-SERVER, with the
+// keys of the computer or by phone.
 //
 // It plays the three parts that a real integration has: the page, the reverse
 // proxy that shows /frontend of the server to the page (guide 2.2), and the
 // site's own back end, which alone calls /backend. The page signs through the
-// fourth, the agent of the person's computer. It is for one developer's own
-// machine: the handler answers only on loopback names and only to its own
-// pages.
+// fourth, the agent of the person's computer, or shows a code to the phone,
+// whose gateway uploads the signature to the site's /frontend (guide 3.2). It
+// is for one developer's own machine: the handler answers only on loopback
+// names and only to its own pages.
 package demo
 
 import (
@@ -51,7 +53,12 @@ type Options struct {
 	// "ws://127.0.0.1:64646/service/cryptapi", and Script its client library.
 	Agent  string
 	Script []byte
-	Now    func() time.Time
+	// Phone is the address of the page that stands for a phone, such as
+	// "http://127.0.0.1:8070/phone/", and PhoneScript the script of sites for
+	// phones.
+	Phone       string
+	PhoneScript []byte
+	Now         func() time.Time
 }
 
 // Site is the demo's http.Handler.
@@ -64,6 +71,7 @@ type Site struct {
 	now     func() time.Time
 	mu      sync.Mutex
 	session map[string]session
+	phones  map[string]time.Time // DocumentIDs that have logged in, until when they matter
 }
 
 type session struct {
@@ -93,14 +101,18 @@ func New(o Options) (*Site, error) {
 		options: o,
 		now:     o.Now,
 		session: map[string]session{},
+		phones:  map[string]time.Time{},
 	}
 	s.mux.Handle("/frontend/", s.frontend())
-	s.mux.HandleFunc("GET /e-imzo.js", s.script)
-	s.mux.HandleFunc("GET /app/agent", s.agent)
+	s.mux.HandleFunc("GET /e-imzo.js", serveScript(o.Script))
+	s.mux.HandleFunc("GET /e-imzo-mobile.js", serveScript(o.PhoneScript))
+	s.mux.HandleFunc("GET /app/addresses", s.addresses)
 	s.mux.HandleFunc("GET /app/me", s.me)
 	s.mux.HandleFunc("POST /app/login", s.login)
 	s.mux.HandleFunc("POST /app/logout", s.logout)
 	s.mux.HandleFunc("POST /app/verify", s.verify)
+	s.mux.HandleFunc("POST /app/phone/login", s.phoneLogin)
+	s.mux.HandleFunc("POST /app/phone/verify", s.phoneVerify)
 	s.mux.Handle("/", http.FileServerFS(pages))
 	return s, nil
 }
@@ -161,15 +173,18 @@ func clientIP(r *http.Request) string {
 	return host
 }
 
-// script is the client library, as a site would keep it among its own files.
-func (s *Site) script(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-	_, _ = w.Write(s.options.Script)
+// serveScript has a library, as a site would keep it among its own files.
+func serveScript(script []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = w.Write(script)
+	}
 }
 
-// agent tells the page where the agent is: its port may have been taken.
-func (s *Site) agent(w http.ResponseWriter, _ *http.Request) {
-	reply(w, map[string]string{"url": s.options.Agent})
+// addresses tells the page where the agent and the phone are: their ports may
+// have been taken.
+func (s *Site) addresses(w http.ResponseWriter, _ *http.Request) {
+	reply(w, map[string]string{"agent": s.options.Agent, "phone": s.options.Phone})
 }
 
 // login is what a site's back end does: it hands the signed challenge to
@@ -181,11 +196,16 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &in) {
 		return
 	}
-	answer, err := s.backend(r, "/backend/auth", in.PKCS7)
+	answer, err := s.backend(r, "/backend/auth", plainText, in.PKCS7)
 	if err != nil {
 		fail(w, http.StatusBadGateway, err.Error())
 		return
 	}
+	s.enter(w, answer)
+}
+
+// enter opens a session for the person of an answer with status 1.
+func (s *Site) enter(w http.ResponseWriter, answer []byte) {
 	var verdict struct {
 		Status  int             `json:"status"`
 		Message string          `json:"message"`
@@ -267,7 +287,7 @@ func (s *Site) verify(w http.ResponseWriter, r *http.Request) {
 	if in.Data64 != nil {
 		path, body = "/backend/pkcs7/verify/detached", *in.Data64+"|"+in.PKCS7
 	}
-	answer, err := s.backend(r, path, body)
+	answer, err := s.backend(r, path, plainText, body)
 	if err != nil {
 		fail(w, http.StatusBadGateway, err.Error())
 		return
@@ -276,8 +296,14 @@ func (s *Site) verify(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer)
 }
 
-// backend posts a raw body to the server with the headers the guide asks for.
-func (s *Site) backend(r *http.Request, path, body string) ([]byte, error) {
+// What the bodies for the server are.
+const (
+	plainText = "text/plain"
+	formData  = "application/x-www-form-urlencoded"
+)
+
+// backend posts a body to the server with the headers the guide asks for.
+func (s *Site) backend(r *http.Request, path, media, body string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.server.JoinPath(path).String(), strings.NewReader(body))
@@ -286,7 +312,7 @@ func (s *Site) backend(r *http.Request, path, body string) ([]byte, error) {
 	}
 	req.Host = r.Host
 	req.Header.Set("X-Real-IP", clientIP(r))
-	req.Header.Set("Content-Type", "text/plain")
+	req.Header.Set("Content-Type", media)
 	res, err := s.client.Do(req)
 	if err != nil {
 		return nil, errors.New("the E-IMZO-SERVER does not answer")

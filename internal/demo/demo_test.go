@@ -65,7 +65,7 @@ func (b *browser) do(method, path, contentType, body string) *httptest.ResponseR
 
 func newBrowser(t *testing.T, back *backend, now func() time.Time) *browser {
 	t.Helper()
-	site, err := New(Options{Server: back.URL, Agent: "ws://127.0.0.1:64646/service/cryptapi", Script: []byte("var CAPIWS"), Now: now})
+	site, err := New(Options{Server: back.URL, Agent: "ws://127.0.0.1:64646/service/cryptapi", Script: []byte("var CAPIWS"), Phone: "http://127.0.0.1:8070/phone/", PhoneScript: []byte("var EIMZOMobile"), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,14 +105,17 @@ func TestForeignPagesAreKeptOut(t *testing.T) {
 	}
 }
 
-func TestThePageLearnsWhereTheAgentIs(t *testing.T) {
+func TestThePageLearnsWhereAgentAndPhoneAre(t *testing.T) {
 	b := newBrowser(t, newBackend(t), time.Now)
-	if got := strings.TrimSpace(b.do("GET", "/app/agent", "", "").Body.String()); got != `{"url":"ws://127.0.0.1:64646/service/cryptapi"}` {
+	if got := strings.TrimSpace(b.do("GET", "/app/addresses", "", "").Body.String()); got != `{"agent":"ws://127.0.0.1:64646/service/cryptapi","phone":"http://127.0.0.1:8070/phone/"}` {
 		t.Error(got)
 	}
 	w := b.do("GET", "/e-imzo.js", "", "")
 	if w.Body.String() != "var CAPIWS" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/javascript") {
 		t.Error(w.Body.String(), w.Header())
+	}
+	if w := b.do("GET", "/e-imzo-mobile.js", "", ""); w.Body.String() != "var EIMZOMobile" {
+		t.Error(w.Body.String())
 	}
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' ws://127.0.0.1:64646;") {
 		t.Error(csp)

@@ -1,5 +1,6 @@
-// Package up is `imzo up`: trust services, E-IMZO-SERVER and the demo site in
-// one process on this machine, over a data folder that the first run makes.
+// Package up is `imzo up`: trust services, E-IMZO-SERVER, the agent, the
+// gateway of phones and the demo site in one process on this machine, over a
+// data folder that the first run makes.
 //
 // The folder is made for development: its keys have the password 1.
 package up
@@ -34,12 +35,16 @@ const KeyPassword = "1"
 
 const cardPUK = "11111111"
 
+// demoSiteID is the SiteID of the demo site.
+const demoSiteID = "00d0"
+
 // Names inside the data folder.
 const (
 	trustDir   = "trust"
 	keysDir    = "DSKEYS"
 	agentDir   = "agent"
 	cardsDir   = "cards"
+	mobileDir  = "mobile"
 	cardFile   = "idcard" + soft.Extension
 	caDir      = "ca" // in agentDir
 	configFile = "config.properties"
@@ -262,7 +267,7 @@ func writeMissing(path string, b []byte) error {
 // guide's own (2.1).
 func configText(listen netip.AddrPort, a *trust.Authority) []byte {
 	port := strconv.Itoa(int(listen.Port()))
-	return []byte(strings.NewReplacer("@IP@", listen.Addr().String(), "@PORT@", port, "@OCSP@", a.OCSPURL(), "@TSA@", a.TSAURL(), "@ROOT@", rootFile).Replace(
+	return []byte(strings.NewReplacer("@IP@", listen.Addr().String(), "@PORT@", port, "@OCSP@", a.OCSPURL(), "@TSA@", a.TSAURL(), "@ROOT@", rootFile, "@SITE@", demoSiteID).Replace(
 		`# Made by 'imzo up'; 'imzo server' takes it too. See docs/server.md.
 listen.ip=@IP@
 listen.port=@PORT@
@@ -273,6 +278,9 @@ trust.pem.file.path=@ROOT@
 # the trust services of 'imzo up'
 ocsp.url=@OCSP@
 tsp.url=@TSA@
+
+# signatures by phone: the demo site in the registry of the gateway
+mobile.siteId=@SITE@
 
 # what one address of users may ask for in a minute
 limits.challenge.per.minute=600

@@ -19,6 +19,10 @@ import (
 	"imzo/internal/demo"
 	"imzo/internal/eimzo/agent"
 	"imzo/internal/eimzo/agent/prompt"
+	"imzo/internal/eimzo/mobile"
+	"imzo/internal/eimzo/mobile/page"
+	"imzo/internal/eimzo/mobile/phone"
+	mobilesite "imzo/internal/eimzo/mobile/site"
 	"imzo/internal/eimzo/server"
 	"imzo/internal/httpx"
 	"imzo/internal/localca"
@@ -36,6 +40,7 @@ import (
 const (
 	DefaultListen = "127.0.0.1:8080"
 	trustListen   = "127.0.0.1:8090"
+	mobileListen  = "127.0.0.1:8070"
 	demoListen    = "127.0.0.1:8000"
 )
 
@@ -89,6 +94,9 @@ func Run(ctx context.Context, o Options) error {
 	// services, which somebody wrote into the file, stay.
 	moveURLs(config.OCSPURLs, d.trust.OCSPURL(), d.trust.BaseURL(), trustURL)
 	moveURLs(config.TSPURLs, d.trust.TSAURL(), d.trust.BaseURL(), trustURL)
+	if config.Mobile.SiteID == "" { // a folder from before there were phones
+		config.Mobile.SiteID = demoSiteID
+	}
 	service, err := server.New(config, server.Deps{Logger: o.Logger, Version: o.Version, Now: o.Now})
 	if err != nil {
 		return err
@@ -116,8 +124,22 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer desk.Close()
-	socketURL := "ws://" + desk.WSAddress() + agent.SocketPath
-	site, err := demo.New(demo.Options{Server: serverURL, Agent: socketURL, Script: agent.ClientScript(), Now: o.Now})
+	mobileLn, err := listenOrFree(mobileListen)
+	if err != nil {
+		return err
+	}
+	defer mobileLn.Close()
+	at := addresses{
+		server: serverURL, trust: trustURL, demo: "http://" + demoLn.Addr().String(),
+		agent: "ws://" + desk.WSAddress() + agent.SocketPath, phone: "http://" + mobileLn.Addr().String() + mobile.PhonePath,
+	}
+	gateway, err := newGateway(ctx, d, o, config.Mobile.SiteID, at.demo)
+	if err != nil {
+		return err
+	}
+	site, err := demo.New(demo.Options{
+		Server: serverURL, Agent: at.agent, Script: agent.ClientScript(), Phone: at.phone, PhoneScript: mobilesite.Script(), Now: o.Now,
+	})
 	if err != nil {
 		return err
 	}
@@ -129,6 +151,9 @@ func Run(ctx context.Context, o Options) error {
 		{"trust services", serveHTTP(trustLn, d.trust.Handler(), o.Logger)},
 		{"server", func(ctx context.Context) error { return service.Serve(ctx, listeners) }},
 		{"agent", desk.Serve},
+		{"gateway of phones", func(ctx context.Context) error {
+			return httpx.Serve(ctx, mobileLn, gateway, httpx.Options{Logger: o.Logger, MaxBody: phone.MaxSubmission})
+		}},
 		{"demo site", serveHTTP(demoLn, site, o.Logger)},
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -145,7 +170,7 @@ func Run(ctx context.Context, o Options) error {
 		}()
 	}
 	var errs []error
-	if err := announce(o.Stdout, d, serverURL, trustURL, "http://"+demoLn.Addr().String(), socketURL); err != nil {
+	if err := announce(o.Stdout, d, at); err != nil {
 		errs = append(errs, err)
 		stop()
 	}
@@ -192,6 +217,32 @@ func listenAgent(d *data, o Options, trustURL string) (*agent.Service, error) {
 		desk, err = agent.Listen(s)
 	}
 	return desk, err
+}
+
+// newGateway makes the gateway of phones, with the demo site registered: what
+// is signed for it goes where its page's own calls go. Its phone is a page that
+// has the cards of the data folder.
+func newGateway(ctx context.Context, d *data, o Options, siteID, demoURL string) (*mobile.Gateway, error) {
+	sites, err := mobile.OpenSites(d.path(mobileDir), o.Now)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sites.Put(ctx, mobile.Site{SiteID: siteID, Name: "Imzo demo", Domain: "127.0.0.1", UploadURL: demoURL + "/frontend/mobile/upload"}); err != nil {
+		return nil, err
+	}
+	gateway, err := mobile.New(mobile.Options{Sites: sites, Anchors: d.trust.Anchors(), Logger: o.Logger, Now: o.Now})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := page.New(page.Options{
+		Gateway: func(r *http.Request) phone.Gateway { return gateway.For(gateway.Address(r)) },
+		Cards:   soft.Folder(d.path(cardsDir)), Logger: o.Logger, Now: o.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	gateway.HandlePhone(pages)
+	return gateway, nil
 }
 
 func serveHTTP(ln net.Listener, h http.Handler, log *slog.Logger) func(context.Context) error {
@@ -277,8 +328,11 @@ func dialable(a net.Addr) string {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port()).String()
 }
 
+// addresses is where the parts answer.
+type addresses struct{ demo, server, trust, agent, phone string }
+
 // announce prints where everything is and what to try.
-func announce(w io.Writer, d *data, serverURL, trustURL, demoURL, socketURL string) error {
+func announce(w io.Writer, d *data, at addresses) error {
 	dir, err := filepath.Abs(d.dir)
 	if err != nil {
 		return err
@@ -298,6 +352,7 @@ func announce(w io.Writer, d *data, serverURL, trustURL, demoURL, socketURL stri
   server          %s
   trust services  %s
   agent           %s
+  phone           %s
   keys            %s, password %s
   ID card         %s, PIN %s
 
@@ -314,11 +369,11 @@ Sign a file, and check it:
   imzo verify --trust %s --ocsp %s signed.p7s
 
 Stop with Ctrl-C.
-`, made, dir, demoURL, serverURL, trustURL, socketURL, filepath.Join(dir, keysDir), KeyPassword, filepath.Join(dir, cardsDir, cardFile), KeyPassword,
-		shellQuote(serverURL+"/frontend/challenge"),
-		sample, shellQuote(serverURL+"/backend/pkcs7/verify/attached"),
-		sample, shellQuote(serverURL+"/frontend/timestamp/pkcs7"),
-		KeyPassword, shellQuote(key), shellQuote(filepath.Join(dir, rootFile)), shellQuote(trustURL+"/cams/ocsp"))
+`, made, dir, at.demo, at.server, at.trust, at.agent, at.phone, filepath.Join(dir, keysDir), KeyPassword, filepath.Join(dir, cardsDir, cardFile), KeyPassword,
+		shellQuote(at.server+"/frontend/challenge"),
+		sample, shellQuote(at.server+"/backend/pkcs7/verify/attached"),
+		sample, shellQuote(at.server+"/frontend/timestamp/pkcs7"),
+		KeyPassword, shellQuote(key), shellQuote(filepath.Join(dir, rootFile)), shellQuote(at.trust+"/cams/ocsp"))
 	return err
 }
 

@@ -24,10 +24,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // running is an `imzo up` under test.
 type running struct {
-	server, trust, demo, agent string
-	text                       string
-	output                     func() string // so far
-	stop                       func()
+	server, trust, demo, agent, phone string
+	text                              string
+	output                            func() string // so far
+	stop                              func()
 }
 
 // start runs it with nobody to ask, and waits for its announcement.
@@ -87,7 +87,7 @@ func startWith(t *testing.T, o Options) *running {
 		}
 	}
 	t.Cleanup(r.stop)
-	for name, to := range map[string]*string{"server": &r.server, "trust services": &r.trust, "demo site": &r.demo, "agent": &r.agent} {
+	for name, to := range map[string]*string{"server": &r.server, "trust services": &r.trust, "demo site": &r.demo, "agent": &r.agent, "phone": &r.phone} {
 		m := regexp.MustCompile(`(?m)^  ` + name + ` +((?:http|ws)://\S+)$`).FindStringSubmatch(r.text)
 		if m == nil {
 			t.Fatalf("no address of the %s in\n%s", name, r.text)

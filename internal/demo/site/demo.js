@@ -95,9 +95,9 @@ async function document64() {
 }
 
 function showPerson(person) {
-  $("login").hidden = Boolean(person);
+  $("logins").hidden = Boolean(person);
   $("person").hidden = !person;
-  $("sign").disabled = !person;
+  $("sign").disabled = $("phone-sign").disabled = !person;
   $("person-data").replaceChildren();
   if (!person) return;
   const names = { CN: "Name", O: "Organisation", UID: "TIN", "1.2.860.3.16.1.1": "Organisation TIN", "1.2.860.3.16.1.2": "PINFL" };
@@ -142,6 +142,61 @@ $("login").addEventListener("click", () => step("login", "login-message", async 
   say("sign-message", "");
 }));
 
+let phonePage = "";
+
+// Shows a code until the phone has signed what it stands for. Resolves when the
+// site has got the signature, which somebody has to check yet.
+async function byPhone(start, hash) {
+  const code = EIMZOMobile.codeOfHash(start.siteId, start.documentId, hash), link = EIMZOMobile.link(code);
+  EIMZOMobile.drawQR($("qr"), code, { label: "code for the phone" });
+  $("phone-link").href = link;
+  $("phone-page").href = phonePage + "?link=" + encodeURIComponent(link);
+  $("phone-groups").replaceChildren(...EIMZOMobile.groups(code).map((g) => {
+    const c = document.createElement("code");
+    c.textContent = g;
+    return c;
+  }));
+  const given = new AbortController(), close = () => given.abort(new Error("Cancelled."));
+  $("phone").addEventListener("close", close);
+  $("phone").showModal();
+  try {
+    const got = await EIMZOMobile.poll({
+      url: "/frontend/mobile/status", documentId: start.documentId, signal: given.signal,
+      onTick: (left) => { $("phone-left").textContent = left; },
+    });
+    if (got.timeout) throw new Error("The phone has not signed in time.");
+    if (got.status !== 1) throw new Error(got.status + " - " + got.message);
+  } finally {
+    $("phone").removeEventListener("close", close);
+    $("phone").close();
+  }
+}
+
+$("phone-cancel").addEventListener("click", () => $("phone").close());
+
+$("phone-login").addEventListener("click", () => step("phone-login", "login-message", async () => {
+  const start = await EIMZOMobile.start("/frontend/mobile/auth");
+  await byPhone(start, EIMZOMobile.hash(start.challange));
+  const { person } = await call("POST", "/app/phone/login", { documentId: start.documentId });
+  showPerson(person);
+  say("login-message", "Logged in by phone.", "good");
+  say("sign-message", "");
+}));
+
+$("phone-sign").addEventListener("click", () => step("phone-sign", "sign-message", async () => {
+  $("result").hidden = true;
+  const file = $("file").files[0], data64 = await document64();
+  const hash = file ? await EIMZOMobile.hashFile(file) : EIMZOMobile.hash($("text").value);
+  const start = await EIMZOMobile.start("/frontend/mobile/sign");
+  await byPhone(start, hash);
+  const answer = await call("POST", "/app/phone/verify", { documentId: start.documentId, data64 });
+  if (answer.status !== 1) throw new Error("The signature is not valid: " + answer.status + " - " + answer.message);
+  // What the site keeps is a document as any other, with the timestamp in it.
+  showResult(await call("POST", "/app/verify", { pkcs7: answer.pkcs7Attached }), answer.pkcs7Attached);
+  $("answer").textContent = JSON.stringify(answer, null, 2);
+  say("sign-message", "Signed by phone: " + answer.subjectCertificateInfo.subjectName.CN + ", " + answer.verificationInfo.timestampedTime + ".", "good");
+}));
+
 $("logout").addEventListener("click", () => step("logout", "login-message", async () => {
   await call("POST", "/app/logout", {});
   showPerson(null);
@@ -167,7 +222,9 @@ $("sign").addEventListener("click", () => step("sign", "sign-message", async () 
 
 (async () => {
   try {
-    CAPIWS.URL = (await call("GET", "/app/agent")).url;
+    const where = await call("GET", "/app/addresses");
+    phonePage = where.phone;
+    CAPIWS.URL = where.agent;
     await agent("", "apikey", ...apiKeys);
     await agent("app", "change_ui_lang", document.documentElement.lang);
     keys = (await agent("pfx", "list_all_certificates")).certificates;
