@@ -196,7 +196,7 @@ func TestTimestampsComeFromTheAuthorityThatIsSet(t *testing.T) {
 		wantFields(t, callFunction(t, a, "tsaclient", c.name, c.arg, "http://127.0.0.1/"), map[string]any{"success": false, "status": -9999})
 		wantFields(t, callFunction(t, a, "tsaclient", c.name, "*", ""), map[string]any{"success": false, "status": -9999})
 	}
-	wantFields(t, callFunction(t, a, "tsaclient", "get_timestamp_token_for_data", "/w==", ""), map[string]any{"status": -9999, "reason": "the timestamp authority gave no token"})
+	wantFields(t, callFunction(t, a, "tsaclient", "get_timestamp_token_for_data", "/w==", ""), map[string]any{"status": -9999, "reason": "Служба меток времени не выдала токен"})
 }
 
 func TestTokensAreDescribed(t *testing.T) {
