@@ -15,7 +15,7 @@ import (
 	"imzo/bench/internal/figures"
 )
 
-// The load generator is closed: each connection sends a request, waits for the
+// The load generator is closed, but for polling (polling.go): each connection sends a request, waits for the
 // answer and sends the next. It shares the cores with the server, so it does
 // as little as it can: requests are made beforehand, and of an answer it reads
 // the length, the body and the status in it.
@@ -126,8 +126,12 @@ func request(method, path string, body []byte) []byte {
 // good is what every answer must have: 200, and the status of the guide.
 var good = []byte(`"status":1,`)
 
-// ask sends a request and reads the answer, and returns how long that took.
-func (c *connection) ask(request []byte) (time.Duration, error) {
+// ask sends a request and reads the answer, which must be good, and returns how
+// long that took.
+func (c *connection) ask(request []byte) (time.Duration, error) { return c.exchange(request, good) }
+
+// exchange is ask for an answer that must have something else.
+func (c *connection) exchange(request, want []byte) (time.Duration, error) {
 	began := time.Now()
 	if err := c.conn.SetDeadline(began.Add(answerTimeout)); err != nil {
 		return 0, err
@@ -137,7 +141,7 @@ func (c *connection) ask(request []byte) (time.Duration, error) {
 	}
 	code, err := c.readAnswer()
 	took := time.Since(began)
-	if err == nil && (code != 200 || !bytes.Contains(c.body, good)) {
+	if err == nil && (code != 200 || !bytes.Contains(c.body, want)) {
 		err = fmt.Errorf("HTTP %d: %.300s", code, c.body)
 	}
 	return took, err

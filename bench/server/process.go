@@ -64,7 +64,7 @@ func (w *world) start(ctx context.Context) (*process, error) {
 	config := filepath.Join(dir, "config.properties")
 	// Challenges that nobody answers would fill the store in a minute of
 	// full load, and none would be issued for the rest of the two minutes.
-	text := fmt.Sprintf("cache.local.key.ttl.seconds=3\nlisten.ip=127.0.0.1\nlisten.port=%d\ntrust.pem.file.path=%s\nocsp.url=%s\ntsp.url=%s\n",
+	text := fmt.Sprintf("cache.local.key.ttl.seconds=3\nlisten.ip=127.0.0.1\nlisten.port=%d\ntrust.pem.file.path=%s\nocsp.url=%s\ntsp.url=%s\nmobile.siteId=20e2\n",
 		port, w.root, w.authority.OCSPURL(), w.authority.TSAURL())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -271,7 +271,11 @@ func (b *bench) measureLoad(ctx context.Context) ([]figures.Comparison, error) {
 			}
 		}
 	}
-	return loadComparisons(all, mine, theirs, absent), nil
+	polling, err := b.measurePolling(ctx, ours)
+	if err != nil {
+		return nil, fmt.Errorf("polling: %w", err)
+	}
+	return append(loadComparisons(all, mine, theirs, absent), polling), nil
 }
 
 // warmUp fills the caches of ours, and lets Java compile what it runs.

@@ -280,8 +280,8 @@ func TestBothServersAnswerAllScenarios(t *testing.T) {
 			}
 		}
 	}
-	if targets != 6 || len(comparisons) != 13 {
-		t.Errorf("%d rows with %d targets, want 13 with 6:\n%s", len(comparisons), targets, table(comparisons))
+	if targets != 7 || len(comparisons) != 14 {
+		t.Errorf("%d rows with %d targets, want 14 with 7:\n%s", len(comparisons), targets, table(comparisons))
 	}
 }
 
@@ -358,5 +358,36 @@ func TestTheStandInRefusesWhatIsWrong(t *testing.T) {
 	// It does not check all that ours does outside of what is signed.
 	if accepted > 1 {
 		t.Errorf("the stand-in accepts %d documents of 20 that were changed", accepted)
+	}
+}
+
+func TestPollingIsOpen(t *testing.T) {
+	var n atomic.Int32
+	address := httpServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) == 1 {
+			time.Sleep(60 * time.Millisecond)
+		}
+		_, _ = io.WriteString(w, `{"status":2}`)
+	})
+	// One connection, a request every 10 ms: those that were due while the
+	// first was answered are late, and their lateness counts.
+	began := time.Now()
+	l, err := run(t.Context(), address, 1, 150*time.Millisecond, paced(began, 1, 100, [][]byte{request("GET", "/", nil)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := 0
+	for _, took := range l.latencies {
+		if took > 5*time.Millisecond {
+			late++
+		}
+	}
+	if late < 5 || len(l.latencies) < 12 {
+		t.Errorf("%d answers, %d of them late: %v", len(l.latencies), late, l.latencies)
+	}
+	// What has been signed is no document that is waited for.
+	signed := httpServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":1,"x":0}`) })
+	if _, err := run(t.Context(), signed, 1, 50*time.Millisecond, paced(time.Now(), 1, 100, [][]byte{request("GET", "/", nil)})); err == nil {
+		t.Error("an answer with another status passes")
 	}
 }
