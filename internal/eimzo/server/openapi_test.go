@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +47,8 @@ func apiDescription(t *testing.T, w *world) *openapi3.T {
 // exampleCall is a request with an answer to hold against the description.
 type exampleCall struct {
 	name   string
-	path   string // with a query, if there is one
+	method string // "" is the operation's, POST before GET
+	path   string // as described, with a query, if there is one
 	body   func() string
 	header []string
 	// server answers; the world's when nil.
@@ -66,14 +68,15 @@ type apiProbe struct {
 
 func (p *apiProbe) run(t *testing.T, c exampleCall) {
 	t.Helper()
-	path, _, _ := strings.Cut(c.path, "?")
+	path, query, _ := strings.Cut(c.path, "?")
+	address := strings.Replace(c.path, "{documentId}", strings.TrimPrefix(query, "documentId="), 1)
 	item := p.doc.Paths.Value(path)
 	if item == nil {
 		t.Errorf("%s is not described", path)
 		return
 	}
 	method, operation := "GET", item.Get
-	if item.Post != nil {
+	if item.Post != nil && c.method != "GET" {
 		method, operation = "POST", item.Post
 	}
 	var body []byte
@@ -85,7 +88,7 @@ func (p *apiProbe) run(t *testing.T, c exampleCall) {
 		s = p.server
 	}
 	request := func() *http.Request {
-		r := httptest.NewRequest(method, c.path, bytes.NewReader(body))
+		r := httptest.NewRequest(method, address, bytes.NewReader(body))
 		if body != nil {
 			r.Header.Set("Content-Type", "text/plain; charset=utf-8")
 		}
@@ -112,11 +115,11 @@ func (p *apiProbe) run(t *testing.T, c exampleCall) {
 	}
 	httpx.Wrap(s.Handler(), o).ServeHTTP(rec, r)
 	answer := rec.Body.Bytes()
-	p.seen[path+" "+strconv.Itoa(rec.Code)] = true
+	p.seen[method+" "+path+" "+strconv.Itoa(rec.Code)] = true
 	if rec.Code != c.http {
 		t.Errorf("HTTP %d, want %d: %.300s", rec.Code, c.http, answer)
 	}
-	if c.status != 0 && !bytes.Contains(answer, fmt.Appendf(nil, `"status":%d,"message":"`, c.status)) {
+	if c.status != 0 && !bytes.Contains(answer, fmt.Appendf(nil, `"status":%d`, c.status)) {
 		t.Errorf("no status %d: %.300s ... %s", c.status, answer, answer[max(0, len(answer)-200):])
 	}
 	if len(rec.Header()["X-Request-Id"]) != 1 {
@@ -125,7 +128,9 @@ func (p *apiProbe) run(t *testing.T, c exampleCall) {
 
 	input := &openapi3filter.RequestValidationInput{
 		Request: request(),
-		Route:   &routers.Route{Spec: p.doc, Path: path, PathItem: item, Method: method, Operation: operation},
+		// Of the one path with a parameter the query repeats it.
+		PathParams: map[string]string{"documentId": strings.TrimPrefix(query, "documentId=")},
+		Route:      &routers.Route{Spec: p.doc, Path: path, PathItem: item, Method: method, Operation: operation},
 		Options: &openapi3filter.Options{
 			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true, IncludeResponseStatus: true, RejectWhenRequestBodyNotSpecified: true,
 		},
@@ -150,8 +155,9 @@ func TestDescriptionIsTrue(t *testing.T) {
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.RegisteredBodyDecoder("text/plain"))
 	defer openapi3filter.UnregisterBodyDecoder("text/html")
 	w := newWorld(t)
+	w.server = w.newServer(t, withMobile)
 	p := &apiProbe{w, apiDescription(t, w), map[string]bool{}}
-	for _, c := range p.calls(t) {
+	for _, c := range append(p.calls(t), p.mobileCalls(t)...) {
 		t.Run(c.path+" "+c.name, func(t *testing.T) { p.run(t, c) })
 	}
 	for _, c := range p.refusals(t) {
@@ -159,7 +165,11 @@ func TestDescriptionIsTrue(t *testing.T) {
 	}
 
 	routes := w.server.Routes()
-	for _, path := range routes {
+	for i, path := range routes {
+		if path == pathMobileAuthenticate {
+			path += "{documentId}"
+			routes[i] = path
+		}
 		item := p.doc.Paths.Value(path)
 		if item == nil {
 			t.Errorf("%s is not in openapi.json", path)
@@ -167,7 +177,7 @@ func TestDescriptionIsTrue(t *testing.T) {
 		}
 		for method, operation := range item.Operations() {
 			for code := range operation.Responses.Map() {
-				if !p.seen[path+" "+code] {
+				if !p.seen[method+" "+path+" "+code] {
 					t.Errorf("%s %s: no test makes the answer HTTP %s", method, path, code)
 				}
 			}
@@ -260,13 +270,45 @@ func (p *apiProbe) calls(t *testing.T) []exampleCall {
 	}
 }
 
+// mobileCalls are those of the flow by phone.
+func (p *apiProbe) mobileCalls(t *testing.T) []exampleCall {
+	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
+	text := func(pairs ...string) func() string { return func() string { return encoded(pairs...) } }
+	const (
+		front, authenticate, check = pathMobile, pathMobileAuthenticate + "{documentId}", "/backend/mobile/verify"
+		nobody                     = "documentId=00000000"
+	)
+	login := startMobile(t, p.server, front+"auth")
+	signature := startMobile(t, p.server, front+"sign")
+	signed := func(content string) string { return b64(p.sign(t, content, detached)) }
+	return []exampleCall{
+		{name: "success", path: front + "auth", http: 200, status: 1},
+		{name: "success", path: front + "sign", http: 200, status: 1},
+		{name: "waiting", path: front + "status?documentId=" + login.DocumentID, http: 200, status: 2},
+		{name: "unknown", path: front + "status", http: 200, status: -2, header: form, body: text("documentId", "00000000")},
+		{name: "waiting", path: authenticate + "?documentId=" + login.DocumentID, http: 200, status: 2},
+		{name: "something else", path: front + "upload", http: 200, status: -10, header: form, body: text("documentId", login.DocumentID, "pkcs7_b64", signed("x"))},
+		{name: "success", path: front + "upload", http: 200, status: 1, header: form, body: text("documentId", login.DocumentID, "pkcs7_b64", signed(login.Challenge), "serial_number", "1", "x_real_ip", "192.0.2.1")},
+		{name: "uploaded", path: front + "status?documentId=" + login.DocumentID, http: 200, status: 1},
+		{name: "success", path: authenticate + "?documentId=" + login.DocumentID, http: 200, status: 1},
+		{name: "success", method: "GET", path: authenticate + "?documentId=" + login.DocumentID, http: 200, status: 1},
+		{name: "unknown", path: authenticate + "?" + nobody, http: 200, status: -2},
+		{name: "success", path: front + "upload", http: 200, status: 1, header: form, body: text("documentId", signature.DocumentID, "pkcs7_b64", signed("some document"))},
+		{name: "another document", path: check, http: 200, status: -99, header: form, body: text("documentId", signature.DocumentID, "document", "QQ==")},
+		{name: "success", path: check, http: 200, status: 1, header: form, body: text("documentId", signature.DocumentID, "document", b64([]byte("some document")))},
+	}
+}
+
 // refusals are the answers of HTTP: each that an operation has in the
 // description is made here.
 func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 	const secret = "0123456789abcdef0123456789abcdef"
-	guarded := p.newServer(t, func(c *Config, _ *Deps) { c.BackendToken = config.NewSecret(secret) })
-	small := p.newServer(t, func(c *Config, _ *Deps) { c.Limits.Body = 10 })
-	stuck := p.newServer(t, func(c *Config, d *Deps) {
+	with := func(change func(c *Config, d *Deps)) *Server {
+		return p.newServer(t, func(c *Config, d *Deps) { withMobile(c, d); change(c, d) })
+	}
+	guarded := with(func(c *Config, _ *Deps) { c.BackendToken = config.NewSecret(secret) })
+	small := with(func(c *Config, _ *Deps) { c.Limits.Body = 10 })
+	stuck := with(func(c *Config, d *Deps) {
 		c.TSPURLs = []string{p.ocsp.URL} // answers, and no tokens
 		d.Challenges, d.Rand = brokenStore{}, brokenBody{}
 	})
@@ -276,24 +318,43 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 		pathData: "QQ==", pathAuth: b64(p.sign(t, "x")),
 		pathBatch: `{"documents":[{"pkcs7":"` + document + `"}]}`,
 	}
+	const authenticate = pathMobileAuthenticate + "{documentId}"
+	login, signature := startMobile(t, p.server, pathMobile+"auth"), startMobile(t, p.server, pathMobile+"sign")
+	uploadMobile(t, p.server, login.DocumentID, p.sign(t, login.Challenge, detached)).want(t, "upload", success)
+	uploadMobile(t, p.server, signature.DocumentID, p.sign(t, "A", detached)).want(t, "upload", success)
+	bodies[pathMobile+"upload"] = encoded("documentId", signature.DocumentID, "pkcs7_b64", document)
+	bodies[pathMobileVerify] = encoded("documentId", signature.DocumentID, "document", "QQ==")
+	bodies[pathMobile+"status"] = encoded("documentId", signature.DocumentID)
 	linked := p.newServer(t, func(c *Config, _ *Deps) { c.Link = LinkConfig{Host: "127.0.0.1", Port: closedPort(t)} })
 	var calls []exampleCall
+	type served struct {
+		path, method string
+		*openapi3.Operation
+	}
+	var all []served
 	for path, item := range p.doc.Paths.Map() {
-		operation := item.Get
-		if operation == nil {
-			operation = item.Post
+		for method, operation := range item.Operations() {
+			all = append(all, served{path, method, operation})
 		}
+	}
+	for _, operation := range all {
+		path := operation.path
 		body := bodies[path]
 		if body == "" {
 			body = document
 		}
 		for code := range operation.Responses.Map() {
-			c := exampleCall{name: "HTTP " + code, path: path, body: func() string { return body }}
+			c := exampleCall{name: "HTTP " + code, method: operation.method, path: path, body: func() string { return body }}
 			switch path {
 			case pathBatch:
 				c.header = []string{"Content-Type", "application/json"}
 			case pathDigest:
 				c.header = []string{"Content-Type", "application/octet-stream"}
+			case pathMobile + "upload", pathMobile + "status", pathMobileVerify:
+				c.header = []string{"Content-Type", "application/x-www-form-urlencoded"}
+			case authenticate:
+				c.path += "?documentId=" + login.DocumentID
+				c.body = nil
 			}
 			switch code {
 			case "200":
@@ -303,18 +364,33 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 				if path == pathDigest { // of nothing there is one, too
 					c.path += "?algorithm=none"
 				}
+				if path == authenticate {
+					c.path, c.body = path+"?documentId=none", nil
+				}
 			case "401":
 				c.server, c.header = guarded, append(c.header, "Authorization", "Bearer 0")
+			case "403":
+				c.server = with(func(c *Config, _ *Deps) {
+					c.Mobile.UploadFrom = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+				})
 			case "429":
-				c.server = p.newServer(t, func(c *Config, _ *Deps) { c.Limits.ChallengesPerMinute, c.Limits.AuthsPerMinute = 1, 1 })
+				c.server = with(func(c *Config, _ *Deps) {
+					c.Limits.ChallengesPerMinute, c.Limits.AuthsPerMinute, c.Limits.MobilesPerMinute = 1, 1, 1
+				})
 				callServer(c.server, "GET", path, "")
 				if operation.RequestBody == nil {
 					c.body = nil
 				}
 			case "413":
 				c.server, c.body = small, func() string { return document }
-				if path == pathDigest {
+				switch path {
+				case pathDigest:
 					c.path += "?encoding=base64"
+				case pathMobile + "upload", pathMobile + "status", pathMobileVerify:
+					// Those of the gateway and of pages have limits of their own.
+					c.body = func() string {
+						return encoded("documentId", login.DocumentID, "pkcs7_b64", strings.Repeat("A", maxMobileUpload))
+					}
 				}
 			case "503":
 				c.server = stuck
@@ -325,7 +401,10 @@ func (p *apiProbe) refusals(t *testing.T) []exampleCall {
 					c.body = nil
 				}
 				c.cancelled = slices.Contains([]string{pathAttached, pathDetached, pathBatch, pathReport, pathCertStatus}, path)
-				c.crowded = slices.Contains([]string{pathMake, pathJoin, pathDigest}, path)
+				c.crowded = slices.Contains([]string{pathMake, pathJoin, pathDigest, pathMobile + "upload", pathMobileVerify, authenticate}, path)
+				if path == pathMobile+"upload" || path == pathMobileVerify || path == authenticate {
+					c.server = nil // the one that has the documents
+				}
 			default:
 				t.Errorf("%s: no request for an answer HTTP %s", path, code)
 				continue
