@@ -85,11 +85,11 @@ func New(version string) *Metrics {
 			Name: "imzo_timestamp_duration_seconds", Help: "Time that timestamp authorities take.", Buckets: latency,
 		}),
 		store: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "imzo_store_operations_total", Help: "Operations of the stores of challenges and documents, by operation and result (ok, error).",
-		}, []string{"operation", "result"}),
+			Name: "imzo_store_operations_total", Help: "What was asked of Redis: by store (challenges, documents), operation and result (ok, error).",
+		}, []string{"store", "operation", "result"}),
 		storeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "imzo_store_duration_seconds", Help: "Time that the stores of challenges and documents take.", Buckets: latency,
-		}, []string{"operation"}),
+			Name: "imzo_store_duration_seconds", Help: "Time that Redis takes, by store (challenges, documents) and operation.", Buckets: latency,
+		}, []string{"store", "operation"}),
 		expiry: &expiryCollector{description: prometheus.NewDesc(
 			"imzo_certificate_expiry_days", "Days until a certificate ends; negative when it has ended.", []string{"kind", "serial"}, nil)},
 	}
@@ -147,10 +147,10 @@ func (m *Metrics) Timestamp(err error, took time.Duration) {
 	m.stampTook.Observe(took.Seconds())
 }
 
-// Store counts an operation of the stores of challenges and documents.
-func (m *Metrics) Store(operation string, err error, took time.Duration) {
-	m.store.WithLabelValues(operation, result(err)).Inc()
-	m.storeTook.WithLabelValues(operation).Observe(took.Seconds())
+// Store counts an operation of a store, which is "challenges" or "documents".
+func (m *Metrics) Store(store, operation string, err error, took time.Duration) {
+	m.store.WithLabelValues(store, operation, result(err)).Inc()
+	m.storeTook.WithLabelValues(store, operation).Observe(took.Seconds())
 }
 
 func result(err error) string {

@@ -33,8 +33,8 @@ func TestEverythingCountedIsOnThePage(t *testing.T) {
 	m.Revocation("miss", 20*time.Millisecond)
 	m.Timestamp(nil, time.Second)
 	m.Timestamp(errors.New("down"), 7*time.Second)
-	m.Store("take", nil, time.Millisecond)
-	m.Store("take", errors.New("secret address"), time.Millisecond)
+	m.Store("challenges", "take", nil, time.Millisecond)
+	m.Store("challenges", "take", errors.New("secret address"), time.Millisecond)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e := Expiry{Kind: "root", Serial: "1a", Subject: "CN=ROOT", NotAfter: now.Add(36 * time.Hour)}
 	m.Expiries(func() []Expiry { return []Expiry{e, e, {Kind: "tls", Serial: "2", NotAfter: now.Add(-24 * time.Hour)}} }, func() time.Time { return now })
@@ -51,8 +51,8 @@ func TestEverythingCountedIsOnThePage(t *testing.T) {
 		`imzo_revocation_duration_seconds_count 1`,
 		`imzo_timestamps_total{result="error"} 1`,
 		`imzo_timestamp_duration_seconds_count 2`,
-		`imzo_store_operations_total{operation="take",result="ok"} 1`,
-		`imzo_store_operations_total{operation="take",result="error"} 1`,
+		`imzo_store_operations_total{operation="take",result="ok",store="challenges"} 1`,
+		`imzo_store_operations_total{operation="take",result="error",store="challenges"} 1`,
 		`imzo_certificate_expiry_days{kind="root",serial="1a"} 1.5`,
 		`imzo_certificate_expiry_days{kind="tls",serial="2"} -1`,
 		"go_goroutines ", "process_start_time_seconds ",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"imzo/internal/revocation"
 	"imzo/internal/store"
@@ -115,7 +116,7 @@ func openChallenges(c CacheConfig, d Deps) (store.Challenges, error) {
 	if !c.Redis {
 		return store.NewMemory(d.Now), nil
 	}
-	o, err := c.options("cache.redis.", d)
+	o, err := c.options("cache.redis.", "challenges", d)
 	if err != nil {
 		return nil, err
 	}
@@ -126,15 +127,16 @@ func openDocuments(c MobileConfig, d Deps) (store.Documents, error) {
 	if !c.Shared {
 		return store.NewMemoryDocuments(d.Now), nil
 	}
-	o, err := c.Redis.options("mobile.storage.redis.", d)
+	o, err := c.Redis.options("mobile.storage.redis.", "documents", d)
 	if err != nil {
 		return nil, err
 	}
 	return store.NewRedisDocuments(o)
 }
 
-// options are those of the keys that begin with prefix.
-func (c RedisConfig) options(prefix string, d Deps) (store.RedisOptions, error) {
+// options are those of the keys that begin with prefix, for a store as metrics
+// name it.
+func (c RedisConfig) options(prefix, name string, d Deps) (store.RedisOptions, error) {
 	o := store.RedisOptions{
 		Addrs:            c.Addresses,
 		Username:         c.Username,
@@ -146,7 +148,7 @@ func (c RedisConfig) options(prefix string, d Deps) (store.RedisOptions, error) 
 		ConnectTimeout:   c.ConnectTimeout,
 		Timeout:          c.Deadline,
 		Prefix:           c.Prefix,
-		Observe:          d.Metrics.Store,
+		Observe:          func(operation string, err error, took time.Duration) { d.Metrics.Store(name, operation, err, took) },
 	}
 	if c.TLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
