@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 
 	"imzo/internal/eimzo/agent/prompt"
 	"imzo/internal/testpki/peer"
@@ -223,4 +224,42 @@ func text(t *testing.T, ctx context.Context, selector string) string {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// Pages use the script's Base64 as that of js-base64 2.x, which E-IMZO's own
+// script brings along.
+func TestBase64OfTheScriptIsThatOfPages(t *testing.T) {
+	v := newVisit(t)
+	got, err := chromedp.Run(v.site, chromedp.Evaluate[map[string]string](`(() => {
+		const own = Base64, all = String.fromCharCode(...Array(256).keys());
+		const r = {
+			"encode": Base64.encode("Шартнома № 1 😀"),
+			"encode, URL alphabet": Base64.encode("~~~???>>", true),
+			"encodeURI": Base64.encodeURI("~~~???>>"),
+			"toBase64": Base64.toBase64("a"),
+			"decode": Base64.decode("0KjQsNGA0YLQvdC+0LzQsCDihJYgMSDwn5iA"),
+			"decode, URL alphabet and no padding": Base64.decode("fn5-Pz8_Pj4"),
+			"decode, line ends and spaces": Base64.decode("0KjQsNGA\r\n 0YLQ vdC+0LzQsA=="),
+			"fromBase64": Base64.fromBase64("YQ"),
+			"atob": Array.from(Base64.atob("AP+A/w"), (c) => c.charCodeAt(0)).join(),
+			"btoa": Base64.btoa("\x00\xff\x80\xff"),
+			"utob and btou": Base64.btou(Base64.utob("ў")) + Base64.utob("ў").length,
+			"all octets": String(Base64.atob(Base64.btoa(all)) === all),
+			"VERSION": Base64.VERSION.split(".")[0],
+		};
+		r["noConflict"] = String(Base64.noConflict() === own && window.Base64 !== own);
+		window.Base64 = own;
+		return r;
+	})()`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"encode": "0KjQsNGA0YLQvdC+0LzQsCDihJYgMSDwn5iA", "encode, URL alphabet": "fn5-Pz8_Pj4", "encodeURI": "fn5-Pz8_Pj4", "toBase64": "YQ==",
+		"decode": "Шартнома № 1 😀", "decode, URL alphabet and no padding": "~~~???>>", "decode, line ends and spaces": "Шартнома", "fromBase64": "a",
+		"atob": "0,255,128,255", "btoa": "AP+A/w==", "utob and btou": "ў2", "all octets": "true", "VERSION": "2", "noConflict": "true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want -, got +\n%s", diff)
+	}
 }
