@@ -129,7 +129,7 @@ func (j judgement) signer(f *signerFacts) *Signer {
 		s.TimeStamp = s.TimeStamps[max(f.best, 0)]
 	}
 
-	s.Checks = append(make([]Check, 0, len(signerChecks)), signatureChecks(f.identity)...)
+	s.Checks = signatureChecks(make([]Check, 0, len(signerChecks)), f.identity)
 	if c := f.identity.certificate; c != nil {
 		revocation := j.revocation(f.chain, f.proof(s), signerSpared)
 		s.Revocation, s.CARevocation = revocation.leaf, revocation.ca
@@ -188,7 +188,7 @@ func (j judgement) timeStamp(f *tokenFacts) *TimeStamp {
 	} else {
 		t.Certificate, t.Chain, t.Path = f.identity.shown(), f.chain.shown, f.chain.path
 		t.Checks = append(make([]Check, 0, len(timeStampChecks)), passed(CheckFormat), checkOr(CheckImprint, HashFailure, f.imprintErr))
-		t.Checks = append(t.Checks, signatureChecks(f.identity)...)
+		t.Checks = signatureChecks(t.Checks, f.identity)
 		if c := f.identity.certificate; c != nil {
 			date := f.token.Info.GenTime
 			// A token proves its own time.
@@ -222,11 +222,11 @@ func complete(checks []Check, names []CheckName) []Check {
 	return out
 }
 
-// signatureChecks tells from how far the verification of a signature came
+// signatureChecks appends, from how far the verification of a signature came,
 // which of its checks passed.
-func signatureChecks(id identity) []Check {
+func signatureChecks(out []Check, id identity) []Check {
 	names := [...]CheckName{CheckSignerCertificate, CheckSignedAttributes, CheckDigest, CheckSignature}
-	out := make([]Check, 0, len(names))
+	first := len(out)
 	bad := len(names)
 	var check Check
 	if id.err != nil {
@@ -245,7 +245,7 @@ func signatureChecks(id identity) []Check {
 	}
 	if errors.Is(id.err, cms.ErrUnsupported) {
 		// Found before the attributes were looked at.
-		out[1], out[2] = notPerformed(CheckSignedAttributes), notPerformed(CheckDigest)
+		out[first+1], out[first+2] = notPerformed(CheckSignedAttributes), notPerformed(CheckDigest)
 	}
 	return out
 }

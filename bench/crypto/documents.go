@@ -96,6 +96,9 @@ func newDocuments(count, size int) (*documents, error) {
 		d.each = append(d.each, document{der, private.PublicKey(), signature})
 	}
 	chains := cert.NewCache(0)
+	if root, err = chains.Parse(root.Raw); err != nil { // as the server reads its roots
+		return nil, err
+	}
 	d.options = verify.Options{
 		Anchors: cert.NewPool(root), Revocation: goodStatus{now}, OmitContent: true, // as the server does
 		Certificates: chains, CheckSignature: chains.Check,

@@ -162,7 +162,55 @@ func Time(t time.Time) []byte {
 // they are. It is for what the standards define by its DER encoding, such as
 // the signed attributes of CMS (RFC 5652 5.4), never for certificates.
 func DER(e Element) ([]byte, error) {
+	if isDER(e) {
+		return append(appendHeaderOf(make([]byte, 0, len(e.Raw)), e, len(e.Content)), e.Content...), nil
+	}
 	return appendDER(make([]byte, 0, len(e.Raw)), e)
+}
+
+// isDER tells whether DER would change nothing in e but, perhaps, its own
+// identifier. Where it is not sure it says no.
+func isDER(e Element) bool {
+	switch e.Tag {
+	case TagOctetString | constructedBit, TagBitString | constructedBit, TagBoolean:
+		return false
+	}
+	if header := len(e.Raw) - len(e.Content); e.Indefinite || header != headerLength(e) {
+		return false
+	}
+	if !e.Constructed() {
+		return true
+	}
+	var last []byte
+	for r := e.Children(); !r.Empty(); {
+		child, err := r.Next()
+		if err != nil || !isDER(child) {
+			return false
+		}
+		if e.Tag == TagSet {
+			if bytes.Compare(last, child.Raw) > 0 {
+				return false
+			}
+			last = child.Raw
+		}
+	}
+	return true
+}
+
+// headerLength is the length of the header that appendHeaderOf writes for an
+// unchanged content.
+func headerLength(e Element) int {
+	n := 2
+	if e.Tag&highNumber == highNumber {
+		for n = 3; e.Raw[n-2]&0x80 != 0; n++ {
+		}
+	}
+	if size := len(e.Content); size >= 0x80 {
+		for ; size > 0; size >>= 8 {
+			n++
+		}
+	}
+	return n
 }
 
 // appendDER writes into one buffer, whatever the number of elements: hostile

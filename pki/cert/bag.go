@@ -20,7 +20,16 @@ type Bag struct {
 	// the bag; issuers are canonical.
 	fingerprints map[*Certificate][32]byte
 	issuers      map[*Certificate]string
+
+	// What certs, sums and names are in while there are few.
+	firstCerts [usual]*Certificate
+	firstSums  [usual][32]byte
+	firstNames [usual]string
 }
+
+// usual is how many certificates most documents have: signer, CA and root, and
+// those of a timestamp authority.
+const usual = 4
 
 // bagIndex finds certificates among many.
 type bagIndex struct {
@@ -36,10 +45,10 @@ const few = 8
 // NewBag returns a bag of the certificates. It computes with every octet of
 // their names; whoever takes them from a stranger bounds these first.
 func NewBag(certs ...*Certificate) *Bag {
-	b := &Bag{
-		certs: make([]*Certificate, 0, len(certs)),
-		sums:  make([][32]byte, 0, len(certs)),
-		names: make([]string, 0, len(certs)),
+	b := new(Bag)
+	b.certs, b.sums, b.names = b.firstCerts[:0], b.firstSums[:0], b.firstNames[:0]
+	if len(certs) > usual {
+		b.certs, b.sums, b.names = make([]*Certificate, 0, len(certs)), make([][32]byte, 0, len(certs)), make([]string, 0, len(certs))
 	}
 	for _, c := range certs {
 		b.add(c)

@@ -46,7 +46,7 @@ func (a Attribute) check() error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrAttribute, a.Type, err)
 	}
-	read, err := parseAttribute(e, MaxAttributes)
+	read, err := parseAttribute(e, new([]ber.Element))
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrAttribute, a.Type, err)
 	}
@@ -57,8 +57,8 @@ func (a Attribute) check() error {
 }
 
 func parseAttributes(set ber.Element) ([]Attribute, error) {
-	out := make([]Attribute, 0, 4) // most sets have three
-	values := 0
+	out := make([]Attribute, 0, 4) // most sets have three, with a value each
+	all := make([]ber.Element, 0, 4)
 	for r := set.Children(); !r.Empty(); {
 		if len(out) == MaxAttributes {
 			return nil, fmt.Errorf("%w: more than %d attributes", ErrLimit, MaxAttributes)
@@ -67,11 +67,12 @@ func parseAttributes(set ber.Element) ([]Attribute, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := parseAttribute(e, MaxAttributes-values)
+		before := len(all)
+		a, err := parseAttribute(e, &all)
 		if err != nil {
 			return nil, err
 		}
-		values += len(a.Values)
+		a.Values = all[before:len(all):len(all)]
 		out = append(out, a)
 	}
 	if len(out) == 0 {
@@ -80,9 +81,9 @@ func parseAttributes(set ber.Element) ([]Attribute, error) {
 	return out, nil
 }
 
-// parseAttribute reads SEQUENCE { attrType, SET OF value } with at most room
-// values.
-func parseAttribute(e ber.Element, room int) (Attribute, error) {
+// parseAttribute reads SEQUENCE { attrType, SET OF value } and appends the
+// values to all, which has those of other attributes.
+func parseAttribute(e ber.Element, all *[]ber.Element) (Attribute, error) {
 	a := Attribute{Raw: e.Raw}
 	r := e.Children()
 	var err error
@@ -96,17 +97,18 @@ func parseAttribute(e ber.Element, room int) (Attribute, error) {
 	if err := r.Done(); err != nil {
 		return a, err
 	}
+	before := len(*all)
 	for v := set.Children(); !v.Empty(); {
-		if len(a.Values) == room {
+		if len(*all) == MaxAttributes {
 			return a, fmt.Errorf("%w: more than %d values of attributes", ErrLimit, MaxAttributes)
 		}
 		value, err := v.Next()
 		if err != nil {
 			return a, err
 		}
-		a.Values = append(a.Values, value)
+		*all = append(*all, value)
 	}
-	if len(a.Values) == 0 {
+	if len(*all) == before {
 		return a, formatErrorf("attribute %s without a value", a.Type)
 	}
 	return a, nil
