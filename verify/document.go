@@ -50,7 +50,7 @@ func Collect(ctx context.Context, document, content []byte, o Options) (*Evidenc
 		At:       now(),
 	}
 	examineAll := func() {
-		e.facts = examine(ctx, subject{document, content, o.HashedContent}, o.Anchors, e.At, o.memory())
+		e.facts = examine(ctx, subject{document, content, o.HashedContent, o.ContentHasher}, o.Anchors, e.At, o.memory())
 		if !o.OmitContent {
 			e.facts.keepContent()
 		}

@@ -78,7 +78,7 @@ func (s StatusAnswer) answer() answer {
 func (e *Evidence) Judge(p Policy) *Report {
 	f := e.facts
 	if f == nil {
-		f = examine(context.Background(), subject{e.Document, e.Content, e.Hashed}, cert.NewPool(e.Anchors...), e.At, memory{})
+		f = examine(context.Background(), subject{e.Document, e.Content, e.Hashed, nil}, cert.NewPool(e.Anchors...), e.At, memory{})
 		f.keepContent()
 	}
 	answers := make(map[pair]answer, len(e.Statuses))

@@ -123,6 +123,7 @@ type subject struct {
 	document []byte
 	content  []byte // nil unless given apart
 	hashed   *cms.HashedContent
+	hasher   *cms.ContentHasher
 }
 
 // examiner holds what the examination of one document needs more than once.
@@ -207,6 +208,7 @@ func examine(ctx context.Context, what subject, anchors *cert.Pool, at time.Time
 	if err != nil {
 		return &facts{format: err}
 	}
+	sd.Hashed(what.hasher)
 	f := &facts{sd: sd}
 	switch {
 	case sd.ContentType != cms.OIDData:

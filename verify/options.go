@@ -63,6 +63,10 @@ type Options struct {
 	// that a signer uses and that is missing in it fails the signer, as does
 	// Ed25519 without signed attributes, which needs the content itself.
 	HashedContent *cms.HashedContent
+	// ContentHasher has hashed the content of an attached document while the
+	// document came: all of its octets were written to it. It saves hashing
+	// them once more, where it has understood them; no verdict depends on it.
+	ContentHasher *cms.ContentHasher
 	// OmitContent leaves Report.Content out, which in a BER document is a
 	// copy of all its segments: Report.WriteContentTo does without.
 	OmitContent bool

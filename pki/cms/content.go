@@ -138,6 +138,9 @@ func (s *SignedData) ContentDigest(si *SignerInfo, detached []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
+	if sum, ok := s.hasher.sumOf(d, p, s.Raw); ok {
+		return sum, nil
+	}
 	return p.hashWith(d.New()), nil
 }
 

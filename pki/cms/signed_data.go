@@ -65,6 +65,7 @@ type SignedData struct {
 	encap    []byte      // encapContentInfo with its header
 	certsRaw []byte      // certificates with its header; nil when absent
 	cache    *cert.Cache // of certificates; may be nil
+	hasher   *ContentHasher
 }
 
 // Parse reads one document with nothing after it. Errors wrap [ErrFormat],

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"imzo/internal/testpki"
+	"imzo/pki/alg"
 	"imzo/pki/ber"
 	"imzo/pki/cert"
 )
@@ -203,4 +204,13 @@ func at(s string) time.Time {
 		panic(err)
 	}
 	return t
+}
+
+func digestNamed(t testing.TB, name string) *alg.Digest {
+	t.Helper()
+	d, err := alg.DigestByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

@@ -21,6 +21,7 @@ type submission struct {
 	document []byte
 	content  []byte             // nil unless given apart
 	hashed   *cms.HashedContent // of a content that was not kept
+	early    *earlyDigest       // of a content that was hashed as it came
 }
 
 // The parts of a multipart/form-data body (RFC 7578).

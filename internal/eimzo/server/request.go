@@ -67,10 +67,12 @@ func (s *Server) body(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, badRequestf("the body is empty: send base64")
+		return nil, errEmptyBody()
 	}
 	return text, nil
 }
+
+func errEmptyBody() error { return badRequestf("the body is empty: send base64") }
 
 // document reads a body that is one PKCS#7 document.
 func (s *Server) document(r *http.Request) ([]byte, error) {

@@ -9,12 +9,12 @@ import (
 
 // verifyAttached verifies a document with its content inside (guide 2.2.4).
 func (s *Server) verifyAttached(w http.ResponseWriter, r *http.Request) {
-	document, err := s.document(r)
+	document, digest, err := s.streamedDocument(r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	s.verify(w, r, submission{document: document})
+	s.verify(w, r, submission{document: document, early: digest})
 }
 
 // verifyDetached verifies a document with its content beside it (guide 2.2.5),
@@ -67,6 +67,7 @@ type judged struct {
 func (s *Server) judge(ctx context.Context, source verify.RevocationSource, sub submission) (judged, error) {
 	options := s.verifyOptions(source)
 	options.HashedContent = sub.hashed
+	options.ContentHasher = sub.early.wait()
 	options.OmitContent = true // it goes from the document into the answer
 	report, err := verify.Document(ctx, sub.document, sub.content, options)
 	if err != nil {
