@@ -118,3 +118,11 @@ type SpliceOptions struct {
 func Splice(ctx context.Context, t *Conn, c net.Conn, o SpliceOptions) error {
 	panic("not yet")
 }
+
+// Refuse answers a connection with an alert before any cryptography, and
+// closes it.
+func Refuse(conn net.Conn, a Alert) error { panic("not yet") }
+
+// IsProof tells whether content is what an end of a tunnel signs to prove the
+// possession of its key, which must not be signed for any other reason.
+func IsProof(content []byte) bool { panic("not yet") }
