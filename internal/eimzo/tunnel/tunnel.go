@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"io"
-	"net"
 	"time"
 
 	"imzo/pki/alg"
@@ -67,31 +66,6 @@ const (
 	MaxChain = 4
 )
 
-// Client makes the agent's end of a tunnel over conn, which it closes when that
-// fails. Errors are *Error, those of ctx, or of the network.
-func Client(ctx context.Context, conn net.Conn, c ClientConfig) (*Conn, error) {
-	panic("not yet")
-}
-
-// Server makes the server's end of a tunnel over conn, which it closes when that
-// fails.
-func Server(ctx context.Context, conn net.Conn, c ServerConfig) (*Conn, Peer, error) {
-	panic("not yet")
-}
-
-// Conn is an end of a tunnel: a stream like a TCP connection. Read and Write
-// may run beside each other, and Close beside both. It has deadlines as net.Conn.
-type Conn struct {
-	net.Conn
-}
-
-// CloseWrite tells the other end that nothing more follows; its Read returns
-// io.EOF after what was sent before. Reading goes on.
-func (c *Conn) CloseWrite() error { panic("not yet") }
-
-// Abort closes the tunnel with an alert, for the other end's Read to return.
-func (c *Conn) Abort(a Alert) error { panic("not yet") }
-
 // Trust judges certificates of the other end. The zero value trusts nobody.
 type Trust struct {
 	Anchors *cert.Pool
@@ -103,26 +77,3 @@ type Trust struct {
 	// asked. When there is neither, the handshake ends with AlertStatus.
 	Staples bool
 }
-
-// SpliceOptions bound a spliced tunnel.
-type SpliceOptions struct {
-	Idle time.Duration // without an octet either way; 0 is for ever
-	// Sent and Received, when not nil, are told of octets as they go to and come
-	// from the tunnel.
-	Sent, Received func(n int)
-}
-
-// Splice copies between a tunnel and a connection until both directions have
-// ended, and closes both. The end of one direction is passed on (half-close).
-// The result is nil when both ended well; ctx's end aborts with AlertStopping.
-func Splice(ctx context.Context, t *Conn, c net.Conn, o SpliceOptions) error {
-	panic("not yet")
-}
-
-// Refuse answers a connection with an alert before any cryptography, and
-// closes it.
-func Refuse(conn net.Conn, a Alert) error { panic("not yet") }
-
-// IsProof tells whether content is what an end of a tunnel signs to prove the
-// possession of its key, which must not be signed for any other reason.
-func IsProof(content []byte) bool { panic("not yet") }
