@@ -95,7 +95,7 @@ func (r Request) checkDomain(keySpec string) error {
 	}
 	for _, name := range r.hosts() {
 		if !isHost(name) {
-			return fmt.Errorf("%w: %q is no domain and no IP address, such as example.uz; write other letters as xn--...", ErrSubject, name)
+			return fmt.Errorf("%w: %q is no domain and no IP address, such as example.uz, with other letters written as xn--abc", ErrSubject, name)
 		}
 	}
 	return nil

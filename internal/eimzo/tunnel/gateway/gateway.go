@@ -33,6 +33,8 @@ const (
 	dialTimeout = 5 * time.Second
 	// refuseTimeout is the time to tell somebody that there is no room.
 	refuseTimeout = time.Second
+	// maxRefusals is how many are told at the same time; more are cut off.
+	maxRefusals = 256
 	// abortGrace is the time that tunnels have to say why they end.
 	abortGrace = 2 * time.Second
 	// busyPause is the least time between two log lines about a limit.
@@ -91,9 +93,10 @@ type Gateway struct {
 	state   atomic.Pointer[State]
 
 	// ctx ends when what is open has to end at once.
-	ctx   context.Context
-	abort context.CancelFunc
-	group sync.WaitGroup // of connections
+	ctx      context.Context
+	abort    context.CancelFunc
+	group    sync.WaitGroup // of connections
+	refusals chan struct{}  // one for each that is being told
 
 	mu         sync.Mutex
 	stopped    bool
@@ -145,6 +148,7 @@ func New(o Options, s State) (*Gateway, error) {
 	g := &Gateway{
 		options: o, log: o.Logger, now: o.Now,
 		serving: map[net.Listener]bool{}, sessions: map[*session]bool{}, byAddress: map[netip.Addr]int{},
+		refusals: make(chan struct{}, maxRefusals),
 	}
 	g.ctx, g.abort = context.WithCancel(context.Background())
 	g.state.Store(&s)
@@ -368,9 +372,14 @@ func (g *Gateway) opened(s *session) {
 // nothing else.
 func (g *Gateway) refuse(conn net.Conn) {
 	defer g.recovered(conn)
-	// A connection on which this does not work is closed all the same.
-	_ = conn.SetDeadline(time.Now().Add(refuseTimeout))
-	_ = tunnel.Refuse(conn, tunnel.AlertBusy)
+	select {
+	case g.refusals <- struct{}{}:
+		defer func() { <-g.refusals }()
+		// A connection on which this does not work is closed all the same.
+		_ = conn.SetDeadline(time.Now().Add(refuseTimeout))
+		_ = tunnel.Refuse(conn, tunnel.AlertBusy)
+	default: // a flood
+	}
 	_ = conn.Close()
 	g.options.Metrics.TunnelEnded(labels[tunnel.AlertBusy])
 }

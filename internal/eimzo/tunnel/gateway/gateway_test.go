@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -412,7 +413,7 @@ func TestManyTunnelsAtOnce(t *testing.T) {
 	group.Wait()
 	w.counted(t, fmt.Sprintf(`imzo_tunnels_total{result="ok"} %d`, many))
 	w.counted(t, "imzo_tunnels_open 0")
-	w.counted(t, fmt.Sprintf(`imzo_tunnel_octets_total{direction="received"} 1e+07`))
+	w.counted(t, `imzo_tunnel_octets_total{direction="received"} 1e+07`)
 	if s := w.gateway.Status(); s.Tunnels != 0 || s.Handshakes != 0 || len(w.gateway.byAddress) != 0 {
 		t.Errorf("left: %+v", s)
 	}
@@ -444,5 +445,54 @@ func TestAGatewayThatHasStoppedServesNothing(t *testing.T) {
 		if _, err := New(bad.o, bad.s); !errors.Is(err, ErrOptions) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A flood of connections beyond a limit is told so as far as there is room, and
+// takes nothing from those who are in.
+func TestAFloodIsShed(t *testing.T) {
+	w := newWorld(t, func(o *Options, _ *State) { o.Total = 1 })
+	tun := w.open(t, w.config())
+	const many = 2 * maxRefusals
+	for range many {
+		w.raw(t, "127.0.0.1")
+	}
+	w.counted(t, fmt.Sprintf(`imzo_tunnels_total{result="busy"} %d`, many))
+	if err := chat(tun, "still there"); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(w.logs.String(), "too many tunnels"); n != 1 {
+		t.Errorf("%d lines in the log", n)
+	}
+}
+
+// weary is a listener that is out of files for a while, and then out of order.
+type weary struct {
+	net.Listener
+	errs []error
+}
+
+func (l *weary) Accept() (net.Conn, error) {
+	err := l.errs[0]
+	l.errs = l.errs[1:]
+	return nil, err
+}
+
+func TestTroubleOfAMomentDoesNotEndTheService(t *testing.T) {
+	w := newWorld(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	final := errors.New("out of order")
+	if err := w.gateway.Serve(&weary{ln, []error{full, full, final}}); !errors.Is(err, final) {
+		t.Errorf("Serve: %v", err)
+	}
+	if n := strings.Count(w.logs.String(), "is not taken, trying again"); n != 2 {
+		t.Errorf("%d lines in\n%s", n, w.logs.String())
+	}
+	if !w.gateway.Status().Listening {
+		t.Error("the other listener has ended, too")
 	}
 }
