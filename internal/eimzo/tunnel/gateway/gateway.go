@@ -437,11 +437,6 @@ func (g *Gateway) cut() {
 	}
 }
 
-// trust is what users' certificates are judged by.
-func (g *Gateway) trust(s *State) tunnel.Trust {
-	return tunnel.Trust{Anchors: s.Anchors, Status: g.status}
-}
-
 // status asks whether a certificate is revoked.
 func (g *Gateway) status(ctx context.Context, c, issuer *cert.Certificate) (revoked bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)

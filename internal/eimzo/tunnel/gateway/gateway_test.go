@@ -88,6 +88,7 @@ func TestEveryRefusalSaysWhy(t *testing.T) {
 		}
 	}
 	w.logged(t, "domain=example.com", "result=domain")
+	w.logged(t, "result=revoked", "claimedSerial="+revoked.Identity.Chain[0].SerialHex())
 	w.logged(t, "level=WARN", "destination=1", "result=unreachable", "serial="+w.user.Cert.SerialHex(), "connection refused")
 	w.services.SetDown(true)
 	c := w.config()

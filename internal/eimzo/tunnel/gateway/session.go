@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"imzo/internal/eimzo/tunnel"
+	"imzo/pki/cert"
 )
 
 // session is one connection of an agent, from its handshake to its end.
@@ -26,6 +27,7 @@ type session struct {
 	mu          sync.Mutex
 	domain      string // as the agent has asked
 	peer        tunnel.Peer
+	claimed     *cert.Certificate // the user's, which may be another's
 	destination net.Conn
 	ended       bool // nothing may be opened any more
 
@@ -54,7 +56,10 @@ func (s *session) serve() error {
 			}
 			return d.identity(g.now()), nil
 		},
-		Trust:   g.trust(state),
+		Trust: tunnel.Trust{Anchors: state.Anchors, Status: func(ctx context.Context, c, issuer *cert.Certificate) (bool, error) {
+			s.claim(c)
+			return g.status(ctx, c, issuer)
+		}},
 		Connect: func(ctx context.Context, p tunnel.Peer) error { return s.connect(ctx, state, p) },
 		Rand:    g.options.Rand,
 		Now:     g.now,
@@ -85,6 +90,15 @@ func (s *session) note(domain string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.domain = domain
+}
+
+// claim remembers the first certificate whose status is asked, for the log.
+func (s *session) claim(c *cert.Certificate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.claimed == nil {
+		s.claimed = c
+	}
 }
 
 // connect connects to the destination that a verified user has asked for.
@@ -138,6 +152,10 @@ func (s *session) log(result string, err error) {
 			slog.Int("destination", int(s.peer.Destination)),
 			slog.String("serial", clip(c.SerialHex())),
 			slog.String("user", clip(c.Subject.Get("CN"))))
+	}
+	if s.peer.Certificate == nil && s.claimed != nil {
+		// Its issuer is trusted, and it need not be that of who has sent it.
+		attrs = append(attrs, slog.String("claimedSerial", clip(s.claimed.SerialHex())), slog.String("claimedUser", clip(s.claimed.Subject.Get("CN"))))
 	}
 	attrs = append(attrs,
 		slog.Int64("sent", s.sent.Load()),
