@@ -74,7 +74,7 @@ var rules = []rule{
 	{area: "internal/trustlink", allowed: []string{"pki/..."}},
 	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/localca", allowed: []string{"internal/atomicfile"}, modules: []string{"github.com/smallstep/truststore", "golang.org/x/sync"}, testModules: []string{"github.com/chromedp/chromedp"}},
-	{area: "internal/demo"},
+	{area: "internal/demo", modules: []string{"github.com/gorilla/websocket"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/agent/keyring", allowed: []string{"internal/atomicfile", "internal/secret", "pki/..."}, modules: []string{"golang.org/x/sys"}},
 	{area: "internal/eimzo/agent/origin", allowed: []string{"internal/eimzo/apikey"}, modules: []string{"golang.org/x/sync"}},
