@@ -196,8 +196,11 @@ func TestAServerWithATunnel(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	for _, want := range []string{`imzo_tunnels_total{result="domain"} 1`, `imzo_tunnels_total{result="revoked"} 1`, `kind="tunnel",serial="` + site.Cert.SerialHex() + `"`} {
-		if !strings.Contains(page("/metrics"), want) {
-			t.Errorf("no %s", want)
+		// What the client is told the server counts a moment later.
+		for until := time.Now().Add(5 * time.Second); !strings.Contains(page("/metrics"), want); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("no %s", want)
+			}
 		}
 	}
 

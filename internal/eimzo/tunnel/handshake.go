@@ -249,11 +249,8 @@ func (h *handshake) checkProof(end int) (chain []*cert.Certificate, staple []byt
 
 // usable tells whether an end has what it needs.
 func (id Identity) usable() error {
-	switch {
-	case id.Key == nil || len(id.Chain) == 0:
+	if id.Key == nil || len(id.Chain) == 0 {
 		return fault(AlertInternal, "a tunnel needs a key and its certificate")
-	case !id.Key.PublicKey().SameKey(id.Chain[0].PublicKey):
-		return fault(AlertInternal, "the certificate is of another key")
 	}
 	if _, ok := publicKey(id.Chain[0]); !ok {
 		return fault(AlertInternal, "the key is not of GOST R 34.10-2001")

@@ -80,7 +80,7 @@ func (c *Conn) record() (kind byte, header [headerSize]byte, body *[]byte, err e
 		return 0, header, nil, err
 	}
 	n := int(binary.BigEndian.Uint16(header[1:]))
-	if n > maxSealed || (header[0] == kindHello && n > maxHello) || (header[0] == kindAlert && n != 1) {
+	if header[0] < kindHello || header[0] > kindAlert || n > maxSealed || (header[0] == kindHello && n > maxHello) || (header[0] == kindAlert && n != 1) {
 		return 0, header, nil, fault(AlertProtocol, "a record of kind %d with %d octets", header[0], n)
 	}
 	body = buffers.Get().(*[]byte)
