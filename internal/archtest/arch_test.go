@@ -74,13 +74,13 @@ var rules = []rule{
 	{area: "internal/trustlink", allowed: []string{"pki/..."}},
 	{area: "internal/trust", allowed: []string{"pki/...", "internal/atomicfile", "internal/httpx"}, modules: []string{"github.com/gofrs/flock"}},
 	{area: "internal/localca", allowed: []string{"internal/atomicfile"}, modules: []string{"github.com/smallstep/truststore", "golang.org/x/sync"}, testModules: []string{"github.com/chromedp/chromedp"}},
-	{area: "internal/demo"},
+	{area: "internal/demo", modules: []string{"github.com/gorilla/websocket"}},
 	{area: "internal/eimzo/apikey", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/agent/keyring", allowed: []string{"internal/atomicfile", "internal/secret", "pki/..."}, modules: []string{"golang.org/x/sys"}},
 	{area: "internal/eimzo/agent/origin", allowed: []string{"internal/eimzo/apikey"}, modules: []string{"golang.org/x/sync"}},
 	{area: "internal/eimzo/agent/prompt", allowed: []string{"internal/secret", "internal/i18n", "pki/alg"}, modules: []string{"golang.org/x/term"}, testModules: []string{"golang.org/x/sys"}},
 	{area: "internal/eimzo/agent", allowed: []string{
-		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/eimzo/pkcs7info", "internal/secret", "internal/localca",
+		"internal/eimzo/agent/...", "internal/eimzo/apikey", "internal/eimzo/pkcs7info", "internal/eimzo/tunnel", "internal/secret", "internal/localca",
 		"internal/httpx", "internal/i18n", "pki/...", "gost/...", "verify",
 	}, modules: []string{"github.com/gorilla/websocket"}},
 	{area: "internal/eimzo/pkcs7info", allowed: []string{"pki/...", "verify"}},
@@ -94,11 +94,16 @@ var rules = []rule{
 		"internal/eimzo/mobile/phone", "internal/eimzo/mobile/site", "internal/atomicfile", "internal/health", "internal/httpx", "internal/metrics",
 		"internal/ratelimit", "client/deeplink", "pki/...", "verify",
 	}, modules: []string{"github.com/gofrs/flock"}},
+	{area: "internal/eimzo/tunnel/gateway", allowed: []string{
+		"internal/eimzo/tunnel", "internal/httpx", "internal/metrics", "internal/health", "internal/ratelimit", "pki/...", "verify",
+	}, modules: []string{"github.com/gofrs/flock"}},
+	{area: "internal/eimzo/tunnel", allowed: []string{"gost/...", "pki/..."}},
 	{area: "internal/eimzo/server", allowed: []string{
 		"verify", "pki/...", "internal/revocation", "internal/timestamping", "internal/trustlink", "internal/store", "internal/config", "internal/httpx",
 		"internal/i18n", "internal/metrics", "internal/health", "internal/ratelimit",
 		"internal/eimzo/pkcs7info",
 		"internal/eimzo/dsv", // an adapter that the server mounts, no service of its own
+		"internal/eimzo/tunnel/gateway", "internal/eimzo/tunnel",
 	}, modules: []string{"golang.org/x/sync"}, testModules: []string{"github.com/getkin/kin-openapi"}},
 	// The one place below the commands that joins services.
 	{area: "internal/up", allowed: []string{

@@ -31,9 +31,9 @@ type agentFlags struct {
 	headless, onlyDirs, lookup, developer, asJSON, verbose bool
 	globalKeys, confirmEach, tellPassword, modernPFX       bool
 	dirs, cards, modules, passwordFiles                    []string
-	trustFiles, ocspURLs                                   []string
+	trustFiles, ocspURLs, tunnelFlags                      []string
 	wsPort, wssPort                                        int
-	compat, language, state, form, tsaURL                  string
+	compat, language, state, form, tsaURL, runConf         string
 }
 
 func newAgentCommand(e env) *cobra.Command {
@@ -55,13 +55,21 @@ With --headless nobody is asked, as in CI: passwords come from --password-file,
 or from the variable IMZO_AGENT_PASSWORD for every key. Whatever site has an
 API key can have documents signed then, so use it with test keys only.
 
+With --tunnel, pages of a domain may open an encrypted tunnel to its server,
+with a key of the person. The argument of E-IMZO for that,
+-tunnel.HEX=HOST:PORT with the domain in hexadecimal digits, is taken too, and
+so is its run.conf.
+
 For wss, the certificate of this agent has to be trusted once:
 
   imzo agent trust install`,
 		Example: `  imzo agent
   imzo agent --language en --dir ~/keys --prompt terminal
   IMZO_AGENT_PASSWORD=1 imzo agent --headless --dir imzo-data/keys
-  imzo agent --headless --dir keys --password-file DS123=ds123.password --json`,
+  imzo agent --headless --dir keys --password-file DS123=ds123.password --json
+  imzo agent --tunnel example.uz=1.2.3.4:8843
+  imzo agent -tunnel.6578616d706c652e757a=1.2.3.4:8843
+  imzo agent --run-conf 'C:\Program Files (x86)\E-IMZO\run.conf'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), e, c.Flags().Changed("lookup")) },
 	}
@@ -87,6 +95,8 @@ For wss, the certificate of this agent has to be trusted once:
 	f.StringArrayVar(&a.trustFiles, "trust", nil, "`FILE` with trusted root certificates for functions that verify; may be repeated (default: Uzbekistan's production root)")
 	f.StringArrayVar(&a.ocspURLs, "ocsp", nil, "`URL` of an OCSP responder for them, instead of those in the certificates; may be repeated")
 	f.StringVar(&a.tsaURL, "tsa", "", "`URL` of the timestamp authority for functions that stamp")
+	f.StringArrayVar(&a.tunnelFlags, "tunnel", nil, "`DOMAIN=HOST:PORT`: the server of the tunnel for pages of a domain; may be repeated")
+	f.StringVar(&a.runConf, "run-conf", "", "run.conf `FILE` of E-IMZO, for the tunnels in it")
 	f.BoolVar(&a.asJSON, "json", false, "print where the agent answers as one JSON object")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens")
 	c.AddCommand(newAgentTrustCommand(e))
@@ -173,6 +183,9 @@ func (a *agentFlags) options(e env) (agent.ServiceOptions, error) {
 		return o, err
 	}
 	var err error
+	if o.Tunnels, err = a.tunnels(o.Logger); err != nil {
+		return o, err
+	}
 	if o.StateDir, err = agentState(a.state); err != nil {
 		return o, err
 	}

@@ -71,6 +71,9 @@ func run(ctx context.Context, args []string, e env) int {
 	if len(args) > 0 && args[0] == "server" {
 		args = append([]string{"server"}, serverArgs(args[1:])...)
 	}
+	if len(args) > 0 && args[0] == "agent" {
+		args = append([]string{"agent"}, agentArgs(args[1:])...)
+	}
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	called, err := root.ExecuteContextC(ctx)
 	var usage usageError

@@ -29,7 +29,7 @@ const (
 	defaultTrustURL = "http://127.0.0.1:8090"
 )
 
-var profiles = []trust.Profile{trust.ProfileUser, trust.ProfileOrganisation, trust.ProfileVPN}
+var profiles = []trust.Profile{trust.ProfileUser, trust.ProfileOrganisation, trust.ProfileVPN, trust.ProfileDomain}
 
 func newTrustCommand(e env) *cobra.Command {
 	c := &cobra.Command{
@@ -136,8 +136,9 @@ func newTrustIssue(e env, open func() (*trust.Authority, error)) *cobra.Command 
 		Use:   "issue",
 		Short: "Make a key and its certificate as a PFX file or on a card",
 		Long: `Make a key and its certificate as a PFX file. Users and organisations get
-E-IMZO certificates, --profile vpn a TLS client key. The file opens in Java 8
-and in E-IMZO unless --modern asks for stronger encryption.
+E-IMZO certificates, --profile vpn a TLS client key, --profile domain the key
+of a site's end of the tunnel. The file opens in Java 8 and in E-IMZO unless
+--modern asks for stronger encryption.
 
 With --card the key is made on a virtual card of 'imzo card create', and its
 certificates are put there.`,
@@ -145,11 +146,12 @@ certificates are put there.`,
   imzo trust issue --profile organisation --cn 'VALIYEV VALI' --pinfl 31111111111111 \
       --organisation 'NAMUNA MCHJ' --tin 301234567 --title DIREKTOR --password-file pw
   imzo trust issue --cn 'ALIYEV ALI' --pinfl 30000000000000 --card ali.card --pin-file pin
-  imzo trust issue --profile vpn --cn example.uz --password-file pw -o keys/example.uz.pfx`,
+  imzo trust issue --profile vpn --cn example.uz --password-file pw -o keys/example.uz.pfx
+  imzo trust issue --profile domain --cn example.uz --dns www.example.uz --password-file pw -o tunnel/servers/example.uz.pfx`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if r.Profile = trust.Profile(profile); !slices.Contains(profiles, r.Profile) {
-				return usagef("--profile is user, organisation or vpn, not %q", profile)
+				return usagef("--profile is user, organisation, vpn or domain, not %q", profile)
 			}
 			a, err := open()
 			if err != nil {
@@ -178,8 +180,9 @@ certificates are put there.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&profile, "profile", string(trust.ProfileUser), "user, organisation or vpn")
-	f.StringVar(&r.Subject.CommonName, "cn", "", "full name, or the domain of a VPN client")
+	f.StringVar(&profile, "profile", string(trust.ProfileUser), "user, organisation, vpn or domain")
+	f.StringVar(&r.Subject.CommonName, "cn", "", "full name, or the domain of a VPN client or a tunnel")
+	f.StringSliceVar(&r.Names, "dns", nil, "with --profile domain: more host names or IP addresses of the site")
 	f.StringVar(&r.Subject.GivenName, "name", "", "given name")
 	f.StringVar(&r.Subject.Surname, "surname", "", "surname")
 	f.StringVar(&r.Subject.PINFL, "pinfl", "", "PINFL, 14 digits")
@@ -206,8 +209,8 @@ certificates are put there.`,
 
 // issueToCard makes a key on a card and puts its certificates there.
 func (e env) issueToCard(ctx context.Context, a *trust.Authority, r trust.Request, file, pinFile string, asJSON bool) error {
-	if r.Profile == trust.ProfileVPN {
-		return usagef("--card holds keys of users and organisations, not of the VPN")
+	if r.Profile == trust.ProfileVPN || r.Profile == trust.ProfileDomain {
+		return usagef("--card holds keys of users and organisations, not of the VPN or a domain")
 	}
 	card, err := soft.Open(file)
 	if err != nil {

@@ -58,7 +58,9 @@ type Options struct {
 	// phones.
 	Phone       string
 	PhoneScript []byte
-	Now         func() time.Time
+	// Tunnel tells that pages of this site can open a tunnel, to dst_id 0.
+	Tunnel bool
+	Now    func() time.Time
 }
 
 // Site is the demo's http.Handler.
@@ -93,11 +95,15 @@ func New(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	reached := "'self' " + agent.Scheme + "://" + agent.Host
+	if o.Tunnel {
+		reached += " ws://127.0.0.1:*" // the agent takes a port for each tunnel
+	}
 	s := &Site{
 		mux:     http.NewServeMux(),
 		server:  u,
 		client:  &http.Client{Timeout: 30 * time.Second},
-		policy:  "default-src 'self'; connect-src 'self' " + agent.Scheme + "://" + agent.Host + "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+		policy:  "default-src 'self'; connect-src " + reached + "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
 		options: o,
 		now:     o.Now,
 		session: map[string]session{},
@@ -181,10 +187,10 @@ func serveScript(script []byte) http.HandlerFunc {
 	}
 }
 
-// addresses tells the page where the agent and the phone are: their ports may
-// have been taken.
+// addresses tells the page where the agent and the phone are, as their ports may
+// have been taken, and whether there is a tunnel.
 func (s *Site) addresses(w http.ResponseWriter, _ *http.Request) {
-	reply(w, map[string]string{"agent": s.options.Agent, "phone": s.options.Phone})
+	reply(w, map[string]any{"agent": s.options.Agent, "phone": s.options.Phone, "tunnel": s.options.Tunnel})
 }
 
 // login is what a site's back end does: it hands the signed challenge to

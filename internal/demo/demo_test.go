@@ -107,7 +107,7 @@ func TestForeignPagesAreKeptOut(t *testing.T) {
 
 func TestThePageLearnsWhereAgentAndPhoneAre(t *testing.T) {
 	b := newBrowser(t, newBackend(t), time.Now)
-	if got := strings.TrimSpace(b.do("GET", "/app/addresses", "", "").Body.String()); got != `{"agent":"ws://127.0.0.1:64646/service/cryptapi","phone":"http://127.0.0.1:8070/phone/"}` {
+	if got := strings.TrimSpace(b.do("GET", "/app/addresses", "", "").Body.String()); got != `{"agent":"ws://127.0.0.1:64646/service/cryptapi","phone":"http://127.0.0.1:8070/phone/","tunnel":false}` {
 		t.Error(got)
 	}
 	w := b.do("GET", "/e-imzo.js", "", "")
@@ -222,5 +222,24 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	if n := len(b.site.session); n > maxSessions {
 		t.Errorf("%d sessions kept", n)
+	}
+}
+
+func TestPagesMayReachTunnelsWhereThereAreSome(t *testing.T) {
+	site, err := New(Options{Server: "http://127.0.0.1:8080", Agent: "ws://127.0.0.1:64646/service/cryptapi", Tunnel: true, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &browser{t: t, site: site, host: "127.0.0.1:8000"}
+	if csp := b.do("GET", "/tunnel.html", "", "").Header().Get("Content-Security-Policy"); !strings.Contains(csp, "connect-src 'self' ws://127.0.0.1:64646 ws://127.0.0.1:*;") {
+		t.Error(csp)
+	}
+	if got := b.do("GET", "/app/addresses", "", "").Body.String(); !strings.Contains(got, `"tunnel":true`) {
+		t.Error(got)
+	}
+	for path, want := range map[string]string{"/tunnel.html": "tunnel.js", "/tunnel.js": "create_tunnel", "/page.js": "load_key", "/": "tunnel.html"} {
+		if got := b.do("GET", path, "", ""); got.Code != 200 || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("%s: %d", path, got.Code)
+		}
 	}
 }

@@ -28,7 +28,7 @@ var latency = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 
 // Expiry is a certificate whose end somebody has to know of.
 type Expiry struct {
-	Kind     string // "root", "link", "tls"
+	Kind     string // "root", "link", "tls", "tunnel"
 	Serial   string
 	Subject  string
 	NotAfter time.Time
@@ -49,6 +49,7 @@ type Metrics struct {
 	stampTook  prometheus.Histogram
 	store      *prometheus.CounterVec
 	storeTook  *prometheus.HistogramVec
+	tunnels    tunnelMetrics
 
 	expiry *expiryCollector
 }
@@ -90,6 +91,7 @@ func New(version string) *Metrics {
 		storeTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "imzo_store_duration_seconds", Help: "Time that Redis takes, by store (challenges, documents) and operation.", Buckets: latency,
 		}, []string{"store", "operation"}),
+		tunnels: newTunnelMetrics(),
 		expiry: &expiryCollector{description: prometheus.NewDesc(
 			"imzo_certificate_expiry_days", "Days until a certificate ends; negative when it has ended.", []string{"kind", "serial"}, nil)},
 	}
@@ -101,6 +103,7 @@ func New(version string) *Metrics {
 		build, m.verdicts, m.requests, m.durations, m.inFlight, m.refused, m.revocation, m.questions, m.stamps, m.stampTook, m.store, m.storeTook, m.expiry,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	m.registry.MustRegister(m.tunnels.collectors()...)
 	return m
 }
 

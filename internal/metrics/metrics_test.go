@@ -35,6 +35,12 @@ func TestEverythingCountedIsOnThePage(t *testing.T) {
 	m.Timestamp(errors.New("down"), 7*time.Second)
 	m.Store("challenges", "take", nil, time.Millisecond)
 	m.Store("challenges", "take", errors.New("secret address"), time.Millisecond)
+	m.TunnelOpened(20 * time.Millisecond)
+	m.TunnelOpened(20 * time.Millisecond)
+	m.TunnelClosed()
+	m.TunnelEnded("idle")
+	m.TunnelSent(5)
+	m.TunnelReceived(7)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	e := Expiry{Kind: "root", Serial: "1a", Subject: "CN=ROOT", NotAfter: now.Add(36 * time.Hour)}
 	m.Expiries(func() []Expiry { return []Expiry{e, e, {Kind: "tls", Serial: "2", NotAfter: now.Add(-24 * time.Hour)}} }, func() time.Time { return now })
@@ -53,6 +59,12 @@ func TestEverythingCountedIsOnThePage(t *testing.T) {
 		`imzo_timestamp_duration_seconds_count 2`,
 		`imzo_store_operations_total{operation="take",result="ok",store="challenges"} 1`,
 		`imzo_store_operations_total{operation="take",result="error",store="challenges"} 1`,
+		`imzo_tunnels_open 1`,
+		`imzo_tunnels_total{result="idle"} 1`,
+		`imzo_tunnels_total{result="ok"} 0`,
+		`imzo_tunnel_handshake_duration_seconds_count 2`,
+		`imzo_tunnel_octets_total{direction="sent"} 5`,
+		`imzo_tunnel_octets_total{direction="received"} 7`,
 		`imzo_certificate_expiry_days{kind="root",serial="1a"} 1.5`,
 		`imzo_certificate_expiry_days{kind="tls",serial="2"} -1`,
 		"go_goroutines ", "process_start_time_seconds ",

@@ -70,7 +70,7 @@ func New(o Options) *Limiter {
 // Allow tells whether a request of an address is within the limit, and counts
 // it if so. Otherwise wait is how long it takes until one is.
 func (l *Limiter) Allow(a netip.Addr) (ok bool, wait time.Duration) {
-	a = bucket(a)
+	a = Bucket(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -95,8 +95,9 @@ func (l *Limiter) Allow(a netip.Addr) (ok bool, wait time.Duration) {
 	return true, 0
 }
 
-// bucket is what is counted for an address.
-func bucket(a netip.Addr) netip.Addr {
+// Bucket is what is counted for an address: itself, or its /64 when it is of
+// IPv6.
+func Bucket(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {
 		return a

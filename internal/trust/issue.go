@@ -3,6 +3,8 @@ package trust
 import (
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"imzo/pki/alg"
@@ -18,6 +20,7 @@ const (
 	ProfileUser         Profile = "user"         // a person
 	ProfileOrganisation Profile = "organisation" // a person acting for an organisation
 	ProfileVPN          Profile = "vpn"          // a client key of the VPN: TLS, ECDSA
+	ProfileDomain       Profile = "domain"       // a site's end of the tunnel: GOST
 
 	profileRoot Profile = "root"
 	profileCA   Profile = "ca"
@@ -32,6 +35,9 @@ type Request struct {
 	Subject Subject
 	KeySpec string // default: the hierarchy's for users, ECDSA P-256 for the VPN
 	Days    int    // validity; default two years
+	// Names are the host names and IP addresses of a domain; none is the common
+	// name alone. Other profiles have none.
+	Names []string
 	// PublicKey is of a key that is elsewhere, as on a card; nil makes one.
 	PublicKey *alg.PublicKey
 }
@@ -54,8 +60,18 @@ func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error)
 		if issuer = entityVPN; keySpec == "" {
 			keySpec = "ecdsa:P-256"
 		}
+	case ProfileDomain:
+		if keySpec == "" && !isGOST(a.settings.KeySpec) {
+			keySpec = "ozdst"
+		}
+		if err := r.checkDomain(keySpec); err != nil {
+			return keystore.Entry{}, err
+		}
 	default:
-		return keystore.Entry{}, fmt.Errorf("unknown profile %q; use %s, %s or %s", r.Profile, ProfileUser, ProfileOrganisation, ProfileVPN)
+		return keystore.Entry{}, fmt.Errorf("unknown profile %q; use %s, %s, %s or %s", r.Profile, ProfileUser, ProfileOrganisation, ProfileVPN, ProfileDomain)
+	}
+	if len(r.Names) > 0 && r.Profile != ProfileDomain {
+		return keystore.Entry{}, fmt.Errorf("%w: only the profile %s has names of hosts", ErrSubject, ProfileDomain)
 	}
 	subject, err := r.Subject.name()
 	if err != nil {
@@ -64,12 +80,63 @@ func (a *Authority) Issue(r Request, loc *time.Location) (keystore.Entry, error)
 	if r.Days < 0 || r.Days > 366*rootYears {
 		return keystore.Entry{}, fmt.Errorf("%w: %d days", ErrValidity, r.Days)
 	}
-	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days, publicKey: r.PublicKey})
+	e, err := a.issue(certificateOrder{issuer: issuer, ledger: issuer, subject: subject, profile: r.Profile, keySpec: keySpec, days: r.Days, hosts: r.hosts(), publicKey: r.PublicKey})
 	if err != nil {
 		return keystore.Entry{}, err
 	}
 	e.Alias = keystore.Alias(e.Chain[0], loc)
 	return e, nil
+}
+
+// checkDomain refuses a domain that agents would refuse.
+func (r Request) checkDomain(keySpec string) error {
+	if keySpec != "" && !isGOST(keySpec) {
+		return fmt.Errorf("%w: the tunnel takes a GOST key of a domain (ozdst, ozmst, gost2001), not %s", ErrKeySpec, keySpec)
+	}
+	for _, name := range r.hosts() {
+		if !isHost(name) {
+			return fmt.Errorf("%w: %q is no domain and no IP address, such as example.uz, with other letters written as xn--abc", ErrSubject, name)
+		}
+	}
+	return nil
+}
+
+// hosts are the names of a domain's certificate, the common name among them.
+func (r Request) hosts() []string {
+	if r.Profile != ProfileDomain {
+		return nil
+	}
+	names := slices.Clone(r.Names)
+	if isHost(r.Subject.CommonName) || len(names) == 0 {
+		names = append([]string{r.Subject.CommonName}, names...)
+	}
+	for i, n := range names {
+		names[i] = strings.ToLower(n)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func isGOST(keySpec string) bool {
+	return slices.Contains([]string{string(alg.FamilyOZDST), string(alg.FamilyOZMST), string(alg.FamilyGOST2001)}, strings.SplitN(keySpec, ":", 2)[0])
+}
+
+// isHost tells whether text is an IP address or a host name as certificates
+// have them (RFC 1034 3.5).
+func isHost(text string) bool {
+	if net.ParseIP(text) != nil {
+		return true
+	}
+	if len(text) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(text, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // certificateOrder is a certificate to be made.
@@ -161,7 +228,10 @@ func (a *Authority) template(o certificateOrder, key *alg.PublicKey) (*cert.Temp
 		years = userYears
 		t.KeyUsage = cert.KeyUsageDigitalSignature
 		t.ExtKeyUsage = oids(cert.OIDClientAuth)
-	case profileLink:
+	case profileLink, ProfileDomain:
+		if o.profile == ProfileDomain {
+			years = userYears
+		}
 		t.KeyUsage = cert.KeyUsageDigitalSignature
 		t.ExtKeyUsage = oids(cert.OIDServerAuth)
 		for _, h := range o.hosts {

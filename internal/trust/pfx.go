@@ -19,9 +19,20 @@ import (
 // names them. What is absent is a file when its name ends in .pfx, .p12, .key or .pem.
 //
 // An existing file is never replaced, and refused before anything is issued.
+// The file of a domain in a folder is named after the domain.
+//
 // A certificate whose key cannot be written is revoked again, since nobody
 // has the key.
 func (a *Authority) IssuePFX(r Request, loc *time.Location, out, password string, p keystore.Profile) (path string, e keystore.Entry, err error) {
+	if hosts := r.hosts(); len(hosts) > 0 && outputFolder(out) == out {
+		name := strings.ToLower(r.Subject.CommonName)
+		if !isHost(name) {
+			name = hosts[0]
+		}
+		if isHost(name) { // otherwise nothing is issued
+			out = filepath.Join(out, name+".pfx")
+		}
+	}
 	return a.issueTo(r, loc, out, func(e keystore.Entry) (string, error) { return WritePFX(out, e, r.Subject, password, p) })
 }
 

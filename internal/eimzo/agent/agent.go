@@ -66,6 +66,10 @@ type Options struct {
 	// token over message; nil where none is set.
 	TSAURL string
 	Stamp  func(ctx context.Context, d *alg.Digest, message []byte) ([]byte, error)
+	// Tunnels are the addresses, HOST:PORT, of the servers of tunnels, by the
+	// domain of the pages that may open one to there. What they have for a
+	// certificate is checked by Anchors and Revocation.
+	Tunnels map[string]string
 	// ShowMenu opens the program's own page; nil where there is no desktop.
 	ShowMenu func(ctx context.Context)
 	// Version is of the program, for people.
@@ -90,11 +94,14 @@ type Agent struct {
 
 	ctx     context.Context // until Close
 	stop    context.CancelFunc
-	memory  budget // of messages
-	sockets sync.WaitGroup
+	memory  budget         // of messages
+	sockets sync.WaitGroup // and tunnels
 	// idle and whole are how long messages may take, see idleMessage.
 	idle, whole time.Duration
+	// unused and head are how long tunnels may take, see unusedTunnel.
+	unused, head time.Duration
 
+	tunnels    tunnels
 	handles    handles
 	enrolments enrolments
 
@@ -121,7 +128,7 @@ func New(o Options) (*Agent, error) {
 	if o.Language == "" {
 		o.Language = i18n.Russian
 	}
-	a := &Agent{options: o, keys: o.Keys, prompter: o.Prompter, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}, idle: idleMessage, whole: wholeMessage}
+	a := &Agent{options: o, keys: o.Keys, prompter: o.Prompter, log: o.Logger, now: o.Now, rand: o.Rand, location: o.Location, languages: map[string]i18n.Language{}, confirmed: map[[2]string]bool{}, idle: idleMessage, whole: wholeMessage, unused: unusedTunnel, head: headTunnel}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -151,7 +158,8 @@ func allPlugins() []plugin {
 	}
 	plugins = append(plugins, legacyListPlugins()...)
 	plugins = append(plugins, legacyPKCS7(), cryptoauthPlugin(), tsaclientPlugin())
-	return append(plugins, trustPlugins()...)
+	plugins = append(plugins, trustPlugins()...)
+	return append(plugins, tunnelPlugin())
 }
 
 func (a *Agent) allow(ctx context.Context, c *call) error { return a.options.Allow(ctx, c.Caller) }

@@ -115,15 +115,18 @@ func newStage(t *testing.T) *stage {
 		s.cards[k] = c
 		all = append(all, c)
 	}
+	tunnels := map[string]string{}
 	s.service, _ = run(t, ServiceOptions{
 		Options: Options{
-			Prompter: s.person, Now: func() time.Time { return s.pki.Now }, Location: time.UTC, Anchors: cert.NewPool(s.pki.Root.Cert),
+			Tunnels: tunnels, Prompter: s.person, Now: func() time.Time { return s.pki.Now }, Location: time.UTC, Anchors: cert.NewPool(s.pki.Root.Cert),
 			Revocation: good{s.pki.Now}, Tokens: token.NewSet(nil, all), TSAURL: "http://tsa.uz",
 			Stamp:    func(context.Context, *alg.Digest, []byte) ([]byte, error) { return s.token, nil },
 			ShowMenu: func(context.Context) {},
 		},
 		StateDir: t.TempDir(), Dirs: []string{s.stick}, WSSPort: NoPort,
 	})
+	far := newFarEnd(t, s.pki, &statuses{now: s.pki.Now}, newEcho(t), map[string]testpki.Entity{"localhost": domainEntity(t, s.pki, "localhost"), "127.0.0.1": domainEntity(t, s.pki, "127.0.0.1")})
+	tunnels["localhost"], tunnels["127.0.0.1"] = far.ln.Addr().String(), far.ln.Addr().String()
 	keys := []string{"localhost", publicKey, "127.0.0.1", "A7BCFA5D490B351BE0754130DF03A068F855DB4333D43921125B9CF2670EF6A40370C646B90401955E1F7BC9CDBF59CE0B2C5467D820BE189C845D0B79CFC96F"}
 	if reply := s.call(pageOne, "apikey", keys...); reply["success"] != true {
 		t.Fatal(reply)
@@ -205,6 +208,8 @@ var (
 	inBase64 = regexp.MustCompile(`^[A-Za-z0-9+/]+=*$`)
 	in128Hex = regexp.MustCompile(`^[0-9a-f]{128}$`)
 	anyText  = regexp.MustCompile(`.`)
+
+	localAddress = regexp.MustCompile(`^127\.0\.0\.1:\d+$`)
 )
 
 // there matches whatever is there.
@@ -375,6 +380,8 @@ func conformanceTable(s *scenery) []conformance {
 		{function: "cryptoauth.verify_digest_hex_signature_with_id", args: func(st *stage) []string { return []string{digest, signature, st.loadPFX()} }, typed: password, want: ok, ids: map[int]refusal{2: unknownID}, asks: "password"},
 		{function: "cryptoauth.verify_signature_with_certificate", args: texts(data, signature, chain[0]), want: ok},
 		{function: "cryptoauth.verify_digest_hex_signature_with_certificate", args: texts(digest, signature, chain[0]), want: ok},
+
+		{function: "tunnel.create_tunnel", args: func(st *stage) []string { return []string{"0", st.loadPFX()} }, typed: password, want: map[string]any{"address": localAddress}, ids: map[int]refusal{1: unknownID}, asks: "password"},
 
 		{function: "tsaclient.get_timestamp_token_request_for_signature", args: texts(signature), want: map[string]any{"timestamp_request_64": inBase64}},
 		{function: "tsaclient.get_timestamp_token_request_for_data", args: texts(data), want: map[string]any{"timestamp_request_64": inBase64}},

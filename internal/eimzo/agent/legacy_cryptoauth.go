@@ -6,6 +6,7 @@ import (
 
 	"imzo/gost/gost3410"
 	"imzo/internal/eimzo/agent/prompt"
+	"imzo/internal/eimzo/tunnel"
 	"imzo/pki/alg"
 	"imzo/pki/cert"
 )
@@ -32,6 +33,9 @@ func cryptoauthPlugin() plugin {
 				b, err := decode(c.arg(0))
 				if err != nil {
 					return nil, err
+				}
+				if tunnel.IsProof(b) {
+					return nil, fail(codeOther, textReasonTunnelProof)
 				}
 				return a.signBare(ctx, c, c.arg(1), prompt.NewContent(b), alg.OZDST().Sum(b))
 			}},

@@ -53,7 +53,7 @@ func createPKCS7(ctx context.Context, a *Agent, c *call) (fields, error) {
 // signer opens the key of an id for one signature; done ends its use.
 func (a *Agent) signer(ctx context.Context, c *call, id string, content *prompt.Content) (key *alg.PrivateKey, chain []*cert.Certificate, done func(), err error) {
 	if isToken(id) {
-		key, chain, done, err := a.tokenSigner(ctx, c, id, content)
+		key, chain, done, err := a.tokenSigner(ctx, c, id, content, text{})
 		if err == nil {
 			c.noteContent(content)
 		}

@@ -270,7 +270,7 @@ func (d device) lengthError() *statusError {
 // openToken opens a token with the PIN that is remembered, or the one that the
 // person types. content is what will be signed, nil for nothing; why tells what
 // else the page wants, and asks even where a PIN is remembered.
-func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content, why text) (token.Session, error) {
+func (a *Agent) openToken(ctx context.Context, c *call, d device, content *prompt.Content, why text, args ...any) (token.Session, error) {
 	remembers := a.remembers(c) && why.ru == ""
 	if remembers {
 		if pin, ok := a.keys.Remembered(c.Origin, d.pinID()); ok {
@@ -296,7 +296,7 @@ func (a *Agent) openToken(ctx context.Context, c *call, d device, content *promp
 		why = questionLaterUse
 	}
 	if why.ru != "" {
-		r.Question = fmt.Sprintf(why.in(c.language), c.Domain)
+		r.Question = fmt.Sprintf(why.in(c.language), append([]any{c.Domain}, args...)...)
 	}
 	for range maxTries {
 		answer, err := a.prompter.Ask(ctx, r)
@@ -367,7 +367,8 @@ func (a *Agent) tokenError(d device, err error) error {
 }
 
 // tokenSigner opens the key of a token for one signature; done ends its use.
-func (a *Agent) tokenSigner(ctx context.Context, c *call, id string, content *prompt.Content) (key *alg.PrivateKey, chain []*cert.Certificate, done func(), err error) {
+// content and why are as for openToken.
+func (a *Agent) tokenSigner(ctx context.Context, c *call, id string, content *prompt.Content, why text, args ...any) (key *alg.PrivateKey, chain []*cert.Certificate, done func(), err error) {
 	d, err := a.device(ctx, id)
 	if err != nil {
 		return nil, nil, nil, err
@@ -375,7 +376,7 @@ func (a *Agent) tokenSigner(ctx context.Context, c *call, id string, content *pr
 	if _, err := d.Chain(ctx); err != nil { // before the person types for nothing
 		return nil, nil, nil, a.tokenError(d, err)
 	}
-	session, err := a.openToken(ctx, c, d, content, text{})
+	session, err := a.openToken(ctx, c, d, content, why, args...)
 	if err != nil {
 		return nil, nil, nil, err
 	}

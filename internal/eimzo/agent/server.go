@@ -118,10 +118,10 @@ func (a *Agent) running(ctx context.Context) (context.Context, context.CancelFun
 
 func (a *Agent) stopping() bool { return a.ctx.Err() != nil }
 
-// Close ends all sockets, with 1001 to their pages.
+// Close ends all sockets, with 1001 to their pages, and all tunnels.
 func (a *Agent) Close() { a.stop() }
 
-// wait waits for the sockets to end, but not beyond ctx.
+// wait waits for sockets and tunnels to end, but not beyond ctx.
 func (a *Agent) wait(ctx context.Context) {
 	ended := make(chan struct{})
 	go func() {

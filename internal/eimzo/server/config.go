@@ -67,6 +67,7 @@ type Config struct {
 	Cache  CacheConfig
 	Mobile MobileConfig
 	Limits LimitsConfig
+	Tunnel TunnelConfig
 
 	LogLevel slog.Level
 	LogJSON  bool
@@ -126,6 +127,25 @@ type MobileConfig struct {
 	UploadFrom []netip.Prefix
 }
 
+// TunnelConfig is E-IMZO TUNNEL (tunnel.*).
+type TunnelConfig struct {
+	// Listen is not valid when the tunnel is not served.
+	Listen netip.AddrPort
+	// ServersDir has the keys of domains, with ServersPassword for those that
+	// have none beside them.
+	ServersDir      string
+	ServersPassword config.Secret
+	// TrustStoreFile is "" when users are trusted as in the rest of the server.
+	TrustStoreFile     string
+	TrustStorePassword config.Secret
+	// Destinations are host:port by dst_id.
+	Destinations map[uint8]string
+	Idle, Drain  time.Duration
+	// Total and PerAddress bound the tunnels that are open; PerAddress 0 is
+	// without limit.
+	Total, PerAddress int
+}
+
 // LimitsConfig bounds what requests may cost (limits.*). Sizes are octets.
 type LimitsConfig struct {
 	Body, Multipart, Memory int64
@@ -164,6 +184,7 @@ func LoadConfig(path string, environ []string) (c Config, warnings []string, err
 	warnings = append(warnings, more...)
 	for _, file := range []*string{
 		&c.TrustPEMFile, &c.TrustStoreFile, &c.TLSCertificateFile, &c.TLSKeyFile, &c.Link.KeyFile, &c.Link.TrustStoreFile, &c.Cache.TLSCAFile, &c.Mobile.Redis.TLSCAFile,
+		&c.Tunnel.ServersDir, &c.Tunnel.TrustStoreFile,
 	} {
 		*file = findFile(*file, path)
 	}
@@ -241,6 +262,16 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 			AuthsPerMinute:      int(v.Int("limits.auth.per.minute")),
 			MobilesPerMinute:    int(v.Int("limits.mobile.per.minute")),
 		},
+		Tunnel: TunnelConfig{
+			ServersDir:         v.String("tunnel.servers.dir"),
+			ServersPassword:    v.Secret("tunnel.servers.password"),
+			TrustStoreFile:     v.String("tunnel.truststore.file"),
+			TrustStorePassword: v.Secret("tunnel.truststore.password"),
+			Idle:               seconds("tunnel.idle.seconds"),
+			Drain:              seconds("tunnel.drain.seconds"),
+			Total:              int(v.Int("tunnel.limit.total")),
+			PerAddress:         int(v.Int("tunnel.limit.address")),
+		},
 
 		LogJSON: v.String("log.format") == "json",
 		DSV:     v.Bool("dsv.enabled"),
@@ -254,7 +285,11 @@ func ParseConfig(f *config.File) (c Config, warnings []string, err error) {
 	if v.Bool("metrics.server.enabled") {
 		c.Metrics = address("metrics.server.listen.ip", "metrics.server.listen.port")
 	}
+	if v.Bool("tunnel.enabled") {
+		c.Tunnel.Listen = address("tunnel.listen.ip", "tunnel.listen.port")
+	}
 	more, err := c.check(v)
+	c.Tunnel.Destinations, err = destinations(f, v, err)
 	return c, append(warnings, more...), err
 }
 
@@ -332,6 +367,18 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 	case sharePort(c.Metrics, c.Backend):
 		fail("metrics.server.listen.port", "backend.listen.port listens there already")
 	}
+	for _, other := range []struct {
+		key     string
+		address netip.AddrPort
+	}{{"listen.port", c.Listen}, {"backend.listen.port", c.Backend}, {"metrics.server.listen.port", c.Metrics}} {
+		if sharePort(c.Tunnel.Listen, other.address) {
+			fail("tunnel.listen.port", other.key+" listens there already")
+			break
+		}
+	}
+	if c.Tunnel.Listen.IsValid() && !hasDestination(v) {
+		warn("tunnel.enabled", "every tunnel is refused without a destination: set tunnel.destination.0.host and tunnel.destination.0.port")
+	}
 	if c.TLSCertificateFile != "" && c.TLSKeyFile == "" {
 		fail("tls.certificate.file.path", "it needs tls.key.file.path beside it")
 	}
@@ -402,6 +449,58 @@ func (c *Config) check(v *config.Values) (warnings []string, err error) {
 		warn("crl.url", "not used without crl.fallback=yes")
 	}
 	return warnings, errors.Join(faults...)
+}
+
+// destinations reads tunnel.destination.N.*, and joins what is wrong with them
+// to err.
+func destinations(f *config.File, v *config.Values, err error) (map[uint8]string, error) {
+	faults := []error{err}
+	var out map[uint8]string
+	seen := map[string]bool{}
+	for e := range f.Entries() {
+		number, ok := strings.CutPrefix(e.Key, destinationPrefix)
+		number, what, dotted := strings.Cut(number, ".")
+		if !ok || !dotted || what != "host" && what != "port" || seen[e.Key] {
+			continue
+		}
+		seen[e.Key] = true
+		n, err := strconv.ParseUint(number, 10, 8)
+		if err != nil || strconv.FormatUint(n, 10) != number {
+			faults = append(faults, v.Fail(e.Key, strconv.Quote(number)+" is not allowed: dst_id is a number from 0 to 255"))
+			continue
+		}
+		host, port := destinationPrefix+number+".host", destinationPrefix+number+".port"
+		switch {
+		case what == "port" && !v.Has(host):
+			faults = append(faults, v.Fail(port, "it needs "+host+" beside it"))
+		case what == "port":
+		case !v.Has(port):
+			faults = append(faults, v.Fail(host, "it needs "+port+" beside it"))
+		default:
+			name := strings.TrimSpace(v.String(host))
+			name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]") // of IPv6
+			if _, err := netip.ParseAddr(name); err != nil && (name == "" || strings.ContainsAny(name, ":/ []@")) {
+				faults = append(faults, v.Fail(host, strconv.Quote(name)+" is no host name and no IP address"))
+				continue
+			}
+			if out == nil {
+				out = map[uint8]string{}
+			}
+			out[uint8(n)] = net.JoinHostPort(name, strconv.FormatInt(v.Int(port), 10))
+		}
+	}
+	return out, errors.Join(faults...)
+}
+
+const destinationPrefix = "tunnel.destination."
+
+func hasDestination(v *config.Values) bool {
+	for n := range 256 {
+		if v.Has(destinationPrefix + strconv.Itoa(n) + ".host") {
+			return true
+		}
+	}
+	return false
 }
 
 // sharePort tells whether two addresses cannot both be listened on, as far as

@@ -41,6 +41,9 @@ func (s *Server) readiness() []health.Check {
 	if s.link != nil {
 		checks = append(checks, health.Check{Name: "link", Run: s.checkLink})
 	}
+	if s.tunnel != nil {
+		checks = append(checks, health.Check{Name: "tunnel", Run: s.checkTunnel})
+	}
 	return checks
 }
 

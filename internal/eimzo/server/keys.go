@@ -14,7 +14,6 @@ const EnvironmentPrefix = "EIMZO_CFG_"
 // E-IMZO-SERVER, and our own.
 func Keys() config.Table {
 	const (
-		noTunnel = "there is no tunnel yet, and nothing listens for it"
 		noSweep  = "expired entries are dropped as new ones come, there is nothing to tune"
 		noTuning = "requests run in parallel as the machine allows, there is nothing to tune"
 	)
@@ -127,14 +126,19 @@ func Keys() config.Table {
 			config.Key{Name: "mobile.upload.from", Kind: config.Networks, Own: true, Doc: "Addresses of the gateway: uploads of others are 403. Without it anybody may upload, as with the original, and the signature alone counts."},
 		),
 		group("Tunnel",
-			config.Key{Name: "tunnel.enabled", Kind: config.Bool, Unsupported: noTunnel, Doc: "Whether the tunnel is served."},
-			config.Key{Name: "tunnel.listen.ip", Kind: config.IP, Unsupported: noTunnel, Doc: "Address of the tunnel."},
-			config.Key{Name: "tunnel.listen.port", Kind: config.Int, Max: port, Unsupported: noTunnel, Doc: "Port of the tunnel."},
-			config.Key{Name: "tunnel.servers.dir", Kind: config.Path, Unsupported: noTunnel, Doc: "Folder of the keys and certificates of domains."},
-			config.Key{Name: "tunnel.truststore.file", Kind: config.Path, Unsupported: noTunnel, Doc: "Trust store of the tunnel."},
-			config.Key{Name: "tunnel.truststore.password", Kind: config.String, Secret: true, Unsupported: noTunnel, Doc: "Password of that trust store."},
-			config.Key{Name: "tunnel.destination.N.host", Kind: config.String, Unsupported: noTunnel, Doc: "Where the tunnel with dst_id N ends."},
-			config.Key{Name: "tunnel.destination.N.port", Kind: config.Int, Min: 1, Max: port, Unsupported: noTunnel, Doc: "Port of that destination."},
+			config.Key{Name: "tunnel.enabled", Kind: config.Bool, Default: "no", Doc: "Whether the tunnel is served."},
+			config.Key{Name: "tunnel.listen.ip", Kind: config.IP, Default: "0.0.0.0", Doc: "Address of the tunnel."},
+			config.Key{Name: "tunnel.listen.port", Kind: config.Int, Default: "8843", Max: port, Doc: "Port of the tunnel; 0 takes a free one."},
+			config.Key{Name: "tunnel.servers.dir", Kind: config.Path, Default: "tunnel/servers", Doc: "Folder of the keys and certificates of domains: .pfx and .p12, or .pem with .key. Read again on SIGHUP."},
+			config.Key{Name: "tunnel.servers.password", Kind: config.String, Secret: true, Own: true, Doc: "Password of the keys in that folder that have none in a file of the same name with .password."},
+			config.Key{Name: "tunnel.truststore.file", Kind: config.Path, Doc: "Certificates that those of users must lead to: JKS, PKCS#12 or PEM. Without it those that the rest of the server trusts. Read again on SIGHUP."},
+			config.Key{Name: "tunnel.truststore.password", Kind: config.String, Secret: true, Default: "12345678", Doc: "Password of that trust store."},
+			config.Key{Name: "tunnel.destination.N.host", Kind: config.String, Doc: "Where the tunnel with dst_id N ends; N is 0 to 255. Read again on SIGHUP."},
+			config.Key{Name: "tunnel.destination.N.port", Kind: config.Int, Min: 1, Max: port, Doc: "Port of that destination. Read again on SIGHUP."},
+			config.Key{Name: "tunnel.idle.seconds", Kind: config.Int, Default: "600", Max: most, Own: true, Doc: "After how long without an octet either way a tunnel ends; 0 is never."},
+			config.Key{Name: "tunnel.limit.total", Kind: config.Int, Default: "10000", Min: 1, Max: most, Own: true, Doc: "Tunnels open at the same time; others are refused."},
+			config.Key{Name: "tunnel.limit.address", Kind: config.Int, Default: "100", Max: most, Own: true, Doc: "Tunnels open at the same time from one address; 0 is without limit."},
+			config.Key{Name: "tunnel.drain.seconds", Kind: config.Int, Default: "10", Max: most, Own: true, Doc: "How long open tunnels may go on when the server stops."},
 		),
 	)
 }

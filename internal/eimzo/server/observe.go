@@ -227,5 +227,11 @@ func (s *Server) expiries() []metrics.Expiry {
 	if pair := s.certificate.Load(); pair != nil && pair.Leaf != nil {
 		list = append(list, metrics.Expiry{Kind: "tls", Serial: pair.Leaf.SerialNumber.Text(16), Subject: pair.Leaf.Subject.String(), NotAfter: pair.Leaf.NotAfter})
 	}
+	if s.tunnel != nil {
+		for _, d := range s.tunnel.State().Domains {
+			c := d.Certificate()
+			list = append(list, metrics.Expiry{Kind: "tunnel", Serial: c.SerialHex(), Subject: c.Subject.String(), NotAfter: c.NotAfter})
+		}
+	}
 	return list
 }

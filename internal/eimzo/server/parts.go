@@ -66,6 +66,11 @@ func (s *Server) complete() (err error) {
 	} else {
 		s.fresh = d.Revocation
 	}
+	if c.Tunnel.Listen.IsValid() {
+		if err := s.openTunnel(); err != nil {
+			return err
+		}
+	}
 	if d.TSA == nil {
 		addresses := c.TSPURLs
 		if len(addresses) == 0 && s.link != nil {

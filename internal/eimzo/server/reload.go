@@ -7,8 +7,8 @@ import (
 )
 
 // Reload reads again what may change while the server runs: the trusted
-// certificates, the TLS certificate and the key of the trust link. Requests go
-// on meanwhile, each with what it began with. Whatever cannot be read stays as
+// certificates, the TLS certificate, the key of the trust link, and the
+// tunnel's keys, trust store and destinations. Requests and tunnels go on meanwhile, each with what it began with. Whatever cannot be read stays as
 // it was, and is in the error.
 func (s *Server) Reload() error {
 	var failures []error
@@ -25,6 +25,9 @@ func (s *Server) Reload() error {
 	}
 	if s.link != nil {
 		failures = append(failures, s.link.Reload())
+	}
+	if s.tunnel != nil {
+		failures = append(failures, s.reloadTunnel())
 	}
 	return errors.Join(failures...)
 }

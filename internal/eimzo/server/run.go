@@ -38,7 +38,15 @@ func Load(path string, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(c, d)
+	s, err := New(c, d)
+	if err != nil {
+		return nil, err
+	}
+	s.reread = func() (Config, error) {
+		c, _, err := LoadConfig(path, d.Environ)
+		return c, err
+	}
+	return s, nil
 }
 
 // Result is what [Check] found: a line each.
@@ -139,13 +147,13 @@ func Run(ctx context.Context, path string, d Deps) error {
 	return s.Serve(ctx, l)
 }
 
-// Listeners are what a server answers on. Backend and Metrics are nil where the
-// configuration names no ports for them.
-type Listeners struct{ Main, Backend, Metrics net.Listener }
+// Listeners are what a server answers on. Backend, Metrics and Tunnel are nil
+// where the configuration names no ports for them.
+type Listeners struct{ Main, Backend, Metrics, Tunnel net.Listener }
 
 func (l Listeners) all() []net.Listener {
 	var open []net.Listener
-	for _, ln := range []net.Listener{l.Main, l.Backend, l.Metrics} {
+	for _, ln := range []net.Listener{l.Main, l.Backend, l.Metrics, l.Tunnel} {
 		if ln != nil {
 			open = append(open, ln)
 		}
@@ -171,6 +179,7 @@ func (s *Server) Listen() (Listeners, error) {
 		{"listen.ip, listen.port", s.config.Listen, &l.Main},
 		{"backend.listen.ip, backend.listen.port", s.config.Backend, &l.Backend},
 		{"metrics.server.listen.ip, metrics.server.listen.port", s.config.Metrics, &l.Metrics},
+		{"tunnel.listen.ip, tunnel.listen.port", s.config.Tunnel.Listen, &l.Tunnel},
 	} {
 		if !a.address.IsValid() {
 			continue
@@ -208,6 +217,10 @@ func (s *Server) Serve(ctx context.Context, l Listeners) error {
 			return httpx.Serve(ctx, l.Metrics, s.metricsHandler(), httpx.Options{Logger: log, Now: s.deps.Now})
 		}})
 		log.Info("Started metrics on: " + l.Metrics.Addr().String())
+	}
+	if l.Tunnel != nil {
+		parts = append(parts, part{"tunnel", func() error { return s.serveTunnel(ctx, l.Tunnel) }})
+		log.Info("Started tunnel on: " + l.Tunnel.Addr().String())
 	}
 	if s.link != nil {
 		parts = append(parts, part{"trust link", func() error { s.link.Run(ctx); return nil }})

@@ -18,6 +18,7 @@ import (
 
 	"imzo/internal/eimzo/dsv"
 	"imzo/internal/eimzo/pkcs7info"
+	"imzo/internal/eimzo/tunnel/gateway"
 	"imzo/internal/health"
 	"imzo/internal/httpx"
 	"imzo/internal/metrics"
@@ -123,8 +124,9 @@ type Server struct {
 	limits   map[string]*ratelimit.Limiter
 	memory   *httpx.Memory
 	gate     *gate
-	link     *trustlink.Link // nil without one
-	client   *http.Client    // to the trust services
+	link     *trustlink.Link  // nil without one
+	client   *http.Client     // to the trust services
+	tunnel   *gateway.Gateway // nil without one
 	// fresh is deps.Revocation without kept answers, for log-ins.
 	fresh verify.RevocationSource
 
@@ -133,6 +135,7 @@ type Server struct {
 
 	// What a reload replaces.
 	reloadable  bool
+	reread      func() (Config, error) // the configuration; nil when it is of no file
 	trusted     atomic.Pointer[cert.Pool]
 	certificate atomic.Pointer[tls.Certificate]
 
